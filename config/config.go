@@ -1,0 +1,278 @@
+// Package config reads the daemon's settings from TOML into one validated value.
+package config
+
+// Config holds every setting of the daemon. Each field says its unit, its
+// default and what zero means; [Default] gives the defaults, [Load] a file's
+// values over them. The `toml` tag is the key in the file, `flag` the flag of
+// `coalesce run` that overrides it, `accept` the values that are accepted:
+// alternatives divided by "|", each one value or a range "low..high".
+//
+// A Config is read-only once it has been handed out.
+type Config struct {
+	// Rules is the path of the aggregation rules. Default
+	// "aggregation-rules.conf"; empty is an error. See [Load] for what a
+	// relative path is relative to.
+	Rules string `toml:"rules" flag:"rules"`
+	// Prefix begins the name of every output: it is added where it is missing.
+	// Default "aggregates."; empty leaves names as the rules write them.
+	Prefix string `toml:"prefix" flag:"prefix"`
+	// Data is the directory of the checkpoint. Default "coalesce-data"; empty
+	// means that nothing is written to disk, so that a stop emits the open
+	// buckets instead of saving them.
+	Data string `toml:"data" flag:"data"`
+	// Listen is the address of the plaintext listeners, TCP as well as UDP.
+	// Default ":2023"; port 0 takes a free port; empty means neither.
+	Listen string `toml:"listen" flag:"listen"`
+	// Upstream lists the destinations of rows, each "host:port" or a URL.
+	// Default none, so that aggregates are made but sent nowhere. At most 256.
+	Upstream []string `toml:"upstream" flag:"upstream"`
+	// ForwardAll passes accepted datapoints on to the upstream as they are.
+	// Default nil: [Config.ForwardsAll] is true when there is an upstream.
+	ForwardAll *bool `toml:"forward_all" flag:"forward-all"`
+
+	// Limits bounds what one listener takes from outside.
+	Limits Limits `toml:"limits"`
+	// Listeners are listeners beside Listen, written [[listener]]. Default
+	// none, at most 256. [Config.AllListeners] joins them with Listen.
+	Listeners []Listener `toml:"listener"`
+	// Aggregation says how long buckets live and how many there may be.
+	Aggregation Aggregation `toml:"aggregation"`
+	// Queue bounds what waits for each destination.
+	Queue Queue `toml:"queue"`
+	// HTTP is the server of metrics and health.
+	HTTP HTTP `toml:"http"`
+	// Log shapes the daemon's own log.
+	Log Log `toml:"log"`
+	// Metrics shapes the daemon's own series.
+	Metrics Metrics `toml:"metrics"`
+	// Reload says when changed rules are noticed.
+	Reload Reload `toml:"reload"`
+}
+
+// Limits bounds what one listener takes from outside.
+type Limits struct {
+	// MaxConnections is how many connections one listener holds at once.
+	// Default 10000. Zero is an error: there is no "unlimited".
+	MaxConnections int `toml:"max_connections" accept:"1..1000000"`
+	// IdleTimeout closes a connection that brought no accepted datapoint for so
+	// long. Default zero: never.
+	IdleTimeout Duration `toml:"idle_timeout" accept:"0s|1s..365d"`
+	// MaxLine is the longest accepted line in bytes, its end not counted.
+	// Default 16 KiB; at most ReadBuffer. Zero is an error.
+	MaxLine Size `toml:"max_line" accept:"128B..1MiB"`
+	// ReadBuffer is how many bytes one connection reads at a time. Default
+	// 256 KiB. Zero is an error.
+	ReadBuffer Size `toml:"read_buffer" accept:"4KiB..16MiB"`
+	// UDPBuffer is the receive buffer in bytes that a UDP socket asks the
+	// kernel for, which may grant less. Default 4 MiB; zero leaves the
+	// kernel's default.
+	UDPBuffer Size `toml:"udp_buffer" accept:"0B|4KiB..1GiB"`
+	// TimestampResolution floors timestamps to its multiples, in whole
+	// seconds. Default zero: timestamps stay as received.
+	TimestampResolution Duration `toml:"timestamp_resolution" accept:"0s..1d"`
+}
+
+// Listener is one [[listener]]: an address on which datapoints arrive.
+type Listener struct {
+	// Protocol is the wire format. Default "plaintext", the only one.
+	Protocol string `toml:"protocol" accept:"plaintext"`
+	// Transport is "tcp", "udp" or "unix" (a stream socket). Default "tcp".
+	Transport string `toml:"transport" accept:"tcp|udp|unix"`
+	// Address is "host:port" or, for unix, the socket's path. It has no
+	// default; port 0 takes a free port.
+	Address string `toml:"address"`
+	// MaxConnections is [Limits.MaxConnections] for this listener. Default the
+	// value of [limits]; without effect on udp.
+	MaxConnections int `toml:"max_connections" accept:"1..1000000"`
+	// IdleTimeout is [Limits.IdleTimeout] for this listener. Default the value
+	// of [limits]; zero means never; without effect on udp.
+	IdleTimeout Duration `toml:"idle_timeout" accept:"0s|1s..365d"`
+	// MaxLine is [Limits.MaxLine] for this listener, in bytes. Default the
+	// value of [limits]; at most [Limits.ReadBuffer].
+	MaxLine Size `toml:"max_line" accept:"128B..1MiB"`
+}
+
+// Aggregation says how long buckets live and how many there may be.
+type Aggregation struct {
+	// Grace is how long after its end a bucket closes, for rules that set no
+	// grace of their own; a rule's half period caps it. Default 5 s; zero
+	// closes a bucket at its end.
+	Grace Duration `toml:"grace" accept:"0s..1d"`
+	// AmendDelay is the least time between two emissions of one bucket that
+	// late datapoints amend. Default zero: the grace of the bucket's output.
+	AmendDelay Duration `toml:"amend_delay" accept:"0s..1d"`
+	// Keep is for how many periods a closed bucket stays amendable. Default 5.
+	// Zero is an error.
+	Keep int `toml:"keep" accept:"1..10000"`
+	// Future is how far ahead of the clock a datapoint may be. Default 10 min.
+	// Zero is an error.
+	Future Duration `toml:"future" accept:"1s..3650d"`
+	// WriteBack is how often open buckets are emitted early. Default zero:
+	// never.
+	WriteBack Duration `toml:"write_back" accept:"0s|1s..1d"`
+	// MaxSeries is how many names are remembered; the names idle longest leave
+	// first, which changes no value. Default 4000000. Zero is an error.
+	MaxSeries int `toml:"max_series" accept:"1..134217728"`
+	// MaxOutputs is how many outputs there may be; datapoints of a further one
+	// are dropped. Default 1000000. Zero is an error.
+	MaxOutputs int `toml:"max_outputs" accept:"1..16777215"`
+	// MaxBuckets is how many open or amendable buckets are held over all
+	// outputs. Default 10000000. Zero is an error.
+	MaxBuckets int `toml:"max_buckets" accept:"1..1000000000"`
+	// OutputIdle is how long an output stays after its last bucket has gone.
+	// Default 1 h. Zero is an error.
+	OutputIdle Duration `toml:"output_idle" accept:"1s..365d"`
+	// Lanes is how many datapoint streams are aggregated side by side. Default
+	// zero: one for each CPU.
+	Lanes int `toml:"lanes" accept:"0..256"`
+}
+
+// Queue bounds what waits for each destination.
+type Queue struct {
+	// Datapoints is how many rows wait for one destination; beyond it the
+	// oldest are dropped. Default 1000000. Zero is an error.
+	Datapoints int `toml:"datapoints" accept:"1..1000000000"`
+	// Bytes is how many bytes of rows wait for one destination; beyond it the
+	// oldest are dropped. Default 128 MiB; at least the longest accepted line.
+	// Zero is an error.
+	Bytes Size `toml:"bytes" accept:"64KiB..1TiB"`
+	// ConnectTimeout bounds one attempt to connect. Default 5 s. Zero is an
+	// error.
+	ConnectTimeout Duration `toml:"connect_timeout" accept:"10ms..1h"`
+	// WriteTimeout is how long a connection may take no byte before it is made
+	// anew. Default 10 s. Zero is an error.
+	WriteTimeout Duration `toml:"write_timeout" accept:"10ms..1h"`
+	// ReconnectMin is the wait after the first failed attempt to connect; it
+	// grows with each further one. Default 100 ms; at most ReconnectMax. Zero
+	// is an error.
+	ReconnectMin Duration `toml:"reconnect_min" accept:"1ms..1h"`
+	// ReconnectMax is the longest wait between attempts to connect. Default
+	// 5 s. Zero is an error.
+	ReconnectMax Duration `toml:"reconnect_max" accept:"1ms..1d"`
+	// DrainTimeout bounds how long an orderly stop waits for the queues to
+	// empty. Default 10 s. Zero is an error.
+	DrainTimeout Duration `toml:"drain_timeout" accept:"10ms..1h"`
+}
+
+// HTTP is the server of metrics and health.
+type HTTP struct {
+	// Listen is the server's address, which must be a loopback address.
+	// Default "127.0.0.1:2080"; port 0 takes a free port; empty means off.
+	Listen string `toml:"listen" flag:"http"`
+}
+
+// Log shapes the daemon's own log.
+type Log struct {
+	// Level is the least severity that is logged. Default "info".
+	Level string `toml:"level" flag:"log-level" accept:"debug|info|warn|error"`
+	// Format is the form of a log line. Default "text".
+	Format string `toml:"format" flag:"log-format" accept:"text|json"`
+	// RefusedLines is how many refused lines are logged with their sender in
+	// each RefusedInterval; the others are only counted. Default 5; zero logs
+	// none.
+	RefusedLines int `toml:"refused_lines" accept:"0..1000000"`
+	// RefusedInterval is the span that RefusedLines is counted in. Default
+	// 10 s. Zero is an error.
+	RefusedInterval Duration `toml:"refused_interval" accept:"100ms..1d"`
+}
+
+// Metrics shapes the daemon's own series, which are named
+// PREFIX.aggregator.HOST-INSTANCE.NAME.
+type Metrics struct {
+	// Prefix is the first node, or nodes, of the series. Default "carbon";
+	// empty is an error.
+	Prefix string `toml:"prefix"`
+	// Instance tells daemons on one host apart. Default "a"; empty is an error.
+	Instance string `toml:"instance"`
+	// Interval is the time between two datapoints of the series. Default 60 s;
+	// zero sends none.
+	Interval Duration `toml:"interval" accept:"0s|1s..1d"`
+}
+
+// Reload says when changed rules are noticed.
+type Reload struct {
+	// Watch reloads the rules when their file changes. Default true; false
+	// leaves SIGHUP as the only way, Debounce and Poll then have no effect.
+	Watch bool `toml:"watch"`
+	// Debounce is how long a changed file must rest before it is read. Default
+	// 500 ms; zero reads it at once.
+	Debounce Duration `toml:"debounce" accept:"0s..1h"`
+	// Poll is how often the file is compared besides the kernel's
+	// notifications, which some file systems do not give. Default 10 s; zero
+	// relies on notifications alone.
+	Poll Duration `toml:"poll" accept:"0s|1s..1d"`
+}
+
+// Default returns the settings of a daemon without a config file. They are
+// valid.
+func Default() Config {
+	return Config{
+		Rules:  "aggregation-rules.conf",
+		Prefix: "aggregates.",
+		Data:   "coalesce-data",
+		Listen: ":2023",
+		Limits: Limits{
+			MaxConnections: 10_000,
+			MaxLine:        16 * KiB,
+			ReadBuffer:     256 * KiB,
+			UDPBuffer:      4 * MiB,
+		},
+		Aggregation: Aggregation{
+			Grace:      5 * Second,
+			Keep:       5,
+			Future:     10 * Minute,
+			MaxSeries:  4_000_000,
+			MaxOutputs: 1_000_000,
+			MaxBuckets: 10_000_000,
+			OutputIdle: Hour,
+		},
+		Queue: Queue{
+			Datapoints:     1_000_000,
+			Bytes:          128 * MiB,
+			ConnectTimeout: 5 * Second,
+			WriteTimeout:   10 * Second,
+			ReconnectMin:   100 * Millisecond,
+			ReconnectMax:   5 * Second,
+			DrainTimeout:   10 * Second,
+		},
+		HTTP:    HTTP{Listen: "127.0.0.1:2080"},
+		Log:     Log{Level: "info", Format: "text", RefusedLines: 5, RefusedInterval: 10 * Second},
+		Metrics: Metrics{Prefix: "carbon", Instance: "a", Interval: 60 * Second},
+		Reload:  Reload{Watch: true, Debounce: 500 * Millisecond, Poll: 10 * Second},
+	}
+}
+
+// ForwardsAll reports whether accepted datapoints are passed on as they are:
+// ForwardAll where it is set, otherwise true when there is an upstream.
+func (c *Config) ForwardsAll() bool {
+	if c.ForwardAll != nil {
+		return *c.ForwardAll
+	}
+	return len(c.Upstream) > 0
+}
+
+// AllListeners returns every address to listen on: the TCP and the UDP listener
+// of Listen, where it is not empty, then Listeners in file order. The caller
+// owns the slice.
+func (c *Config) AllListeners() []Listener {
+	all := make([]Listener, 0, len(c.Listeners)+2)
+	if c.Listen != "" {
+		for _, transport := range []string{"tcp", "udp"} {
+			l := c.newListener()
+			l.Transport, l.Address = transport, c.Listen
+			all = append(all, l)
+		}
+	}
+	return append(all, c.Listeners...)
+}
+
+// newListener returns what a [[listener]] holds where it says nothing.
+func (c *Config) newListener() Listener {
+	return Listener{
+		Protocol:       "plaintext",
+		Transport:      "tcp",
+		MaxConnections: c.Limits.MaxConnections,
+		IdleTimeout:    c.Limits.IdleTimeout,
+		MaxLine:        c.Limits.MaxLine,
+	}
+}

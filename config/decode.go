@@ -1,0 +1,196 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// listMax bounds the destinations and the [[listener]] tables.
+const listMax = 256
+
+// setting is a field of a config struct that is a key of the file.
+type setting struct {
+	key, flag, accept string
+	index             int
+}
+
+// settings lists the keys of a config struct in the order of its fields.
+func settings(t reflect.Type) []setting {
+	list := make([]setting, t.NumField())
+	for i := range list {
+		tag := t.Field(i).Tag
+		list[i] = setting{tag.Get("toml"), tag.Get("flag"), tag.Get("accept"), i}
+	}
+	return list
+}
+
+// decode puts the values of a parsed file into c.
+func (k *checker) decode(c *Config, tree map[string]any) {
+	k.config = c
+	k.table(reflect.ValueOf(c).Elem(), tree, "")
+}
+
+// table decodes one table. Fields are taken in their order, so that the limits
+// are known when the listeners inherit them.
+func (k *checker) table(dst reflect.Value, tree map[string]any, path string) {
+	known := settings(dst.Type())
+	for _, s := range known {
+		if raw, ok := tree[s.key]; ok {
+			k.value(dst.Field(s.index), raw, join(path, s.key))
+			delete(tree, s.key)
+		}
+	}
+	for key := range tree {
+		k.unknown(known, key, path)
+	}
+}
+
+// value decodes one value into a field, which an error leaves as it is.
+func (k *checker) value(dst reflect.Value, raw any, path string) {
+	ok, want := false, ""
+	switch p := dst.Addr().Interface().(type) {
+	case toml.Unmarshaler:
+		if err := p.UnmarshalTOML(raw); err != nil {
+			k.errorf(path, raw, "%s", err)
+		}
+		return
+	case *[]Listener:
+		k.listeners(p, raw, path)
+		return
+	case *[]string:
+		k.strings(p, raw, path)
+		return
+	case **bool:
+		var b bool
+		if b, ok = raw.(bool); ok {
+			*p = &b
+		}
+		want = "not a truth value; accepted: true or false, without quotes"
+	case *bool:
+		if b, is := raw.(bool); is {
+			*p, ok = b, true
+		}
+		want = "not a truth value; accepted: true or false, without quotes"
+	case *int:
+		n, is := raw.(int64)
+		if ok = is && int64(int(n)) == n; ok {
+			*p = int(n)
+		}
+		want = "not a whole number; accepted: digits without quotes, fraction or exponent"
+	case *string:
+		if s, is := raw.(string); is {
+			*p, ok = s, true
+		}
+		want = "not a text; accepted: a text in quotes"
+	default:
+		if tree, is := raw.(map[string]any); is {
+			k.table(dst, tree, path)
+			return
+		}
+		want = fmt.Sprintf("not a table; accepted: keys under [%s]", path)
+	}
+	if !ok {
+		k.errorf(path, raw, "%s", want)
+	}
+}
+
+// strings decodes an array of texts, whose outer blanks have no meaning.
+func (k *checker) strings(dst *[]string, raw any, path string) {
+	const want = `accepted: an array of texts, such as ["127.0.0.1:2003"]`
+	array, ok := raw.([]any)
+	if !ok {
+		k.errorf(path, raw, "not an array; %s", want)
+		return
+	}
+	list := make([]string, 0, len(array))
+	for i, e := range array {
+		s, ok := e.(string)
+		if !ok {
+			k.errorf(element(path, i), e, "not a text; %s", want)
+			return
+		}
+		list = append(list, strings.TrimSpace(s))
+	}
+	*dst = list
+}
+
+// listeners decodes the [[listener]] tables.
+func (k *checker) listeners(dst *[]Listener, raw any, path string) {
+	trees, ok := raw.([]map[string]any)
+	if array, is := raw.([]any); is { // listener = [{...}]
+		ok = true
+		for _, e := range array {
+			tree, is := e.(map[string]any)
+			ok = ok && is
+			trees = append(trees, tree)
+		}
+	}
+	if !ok {
+		k.errorf(path, raw, "not a list of tables; accepted: keys under [[%s]], once for each listener", path)
+		return
+	}
+	if len(trees) > listMax {
+		k.errorf(element(path, listMax), len(trees), "too many listeners; accepted: at most %d", listMax)
+		return
+	}
+	for i, tree := range trees {
+		l := k.config.newListener()
+		k.table(reflect.ValueOf(&l).Elem(), tree, element(path, i))
+		*dst = append(*dst, l)
+	}
+}
+
+// override puts a flag's value over the file's.
+func (k *checker) override(c *Config, o Override) {
+	dst, key, names := flagField(reflect.ValueOf(c).Elem(), "", o.Flag)
+	if key == "" {
+		k.problems = append(k.problems, Problem{File: "--" + o.Flag,
+			Message: fmt.Sprintf("no such flag; accepted: --%s", strings.Join(names, ", --"))})
+		return
+	}
+	k.flags[key] = "--" + o.Flag
+	switch p := dst.Addr().Interface().(type) {
+	case *string:
+		*p = o.Value
+	case *[]string:
+		*p = nil
+		if strings.TrimSpace(o.Value) != "" {
+			for s := range strings.SplitSeq(o.Value, ",") {
+				*p = append(*p, strings.TrimSpace(s))
+			}
+		}
+	case **bool:
+		b, err := strconv.ParseBool(o.Value)
+		if err != nil {
+			k.errorf(key, o.Value, "not a truth value; accepted: true or false")
+			return
+		}
+		*p = &b
+	}
+}
+
+// flagField finds the field and key that a flag sets. When there is none it
+// returns the flags that there are.
+func flagField(v reflect.Value, path, flag string) (dst reflect.Value, key string, names []string) {
+	for _, s := range settings(v.Type()) {
+		field, sub := v.Field(s.index), join(path, s.key)
+		if s.flag == flag && flag != "" {
+			return field, sub, nil
+		}
+		if s.flag != "" {
+			names = append(names, s.flag)
+		}
+		if field.Kind() == reflect.Struct {
+			dst, key, more := flagField(field, sub, flag)
+			if key != "" {
+				return dst, key, nil
+			}
+			names = append(names, more...)
+		}
+	}
+	return v, "", names
+}

@@ -1,0 +1,24 @@
+package series
+
+import "hash/maphash"
+
+// Hash stands for a name in the table: 128 bits from two hashes that are keyed
+// by seeds drawn at random in each process. The chance that any two of a million
+// names share one is below 1e-26, and nobody outside can aim for it, so the
+// table neither keeps nor compares the names themselves.
+type Hash struct{ A, B uint64 }
+
+// Hasher makes Hashes. It is a plain value; copies of it agree.
+type Hasher struct{ a, b maphash.Seed }
+
+// NewHasher draws the two seeds.
+func NewHasher() Hasher { return Hasher{maphash.MakeSeed(), maphash.MakeSeed()} }
+
+// Sum hashes a name. A is never 0, which marks an empty slot.
+func (h Hasher) Sum(name []byte) Hash {
+	a := maphash.Bytes(h.a, name)
+	if a == 0 {
+		a = 1
+	}
+	return Hash{a, maphash.Bytes(h.b, name)}
+}
