@@ -35,6 +35,7 @@ func TestRefusedReasons(t *testing.T) {
 		"infinite timestamp":      {"a 1 inf", BadTimestamp},
 		"not a number of seconds": {"a 1 nan", BadTimestamp},
 		"arrival without a clock": {"a 1 -1", BadTimestamp},
+		"zero bytes for a time":   {"a 1 " + string(make([]byte, 11)) + "b 2 1500000000", BadFields},
 		"too long":                {long, LineTooLong},
 	}
 	for name, tt := range tests {

@@ -33,7 +33,8 @@ type Scanner struct {
 // NewScanner returns a scanner for lines of up to maxLine bytes that refuses
 // timestamp -1 until Now is set.
 func NewScanner(maxLine int) *Scanner {
-	return &Scanner{MaxLine: maxLine, Now: math.NaN()}
+	// No text has all bits set, so that nothing equals the stamp before the first.
+	return &Scanner{MaxLine: maxLine, Now: math.NaN(), stampA: math.MaxUint64, stampB: math.MaxUint64}
 }
 
 // Complete returns how many bytes at the start of buf are whole lines.

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/coalesce-metrics/coalesce/bench/internal/report"
+	"github.com/coalesce-metrics/coalesce/bench/internal/system"
+)
+
+// print writes the results as Markdown.
+func (b *bench) print(w io.Writer) {
+	fmt.Fprintf(w, "%s, %s.\n", time.Now().UTC().Format("2006-01-02"), machine())
+	for _, s := range append(append([]*system.System{}, b.own...), b.peers...) {
+		fmt.Fprintf(w, "%s: %s.\n", s.Name, s.Version)
+	}
+	fmt.Fprintf(w, "Buckets of %d s, plaintext over loopback; generator, sink and system share the machine.\n", b.period)
+	fmt.Fprint(w, "Medians; \"ratio\" compares CPU ns/pt with the first row of the load.\n\n")
+	report.Table(w, b.rows)
+	if len(b.comparisons) > 0 {
+		fmt.Fprintln(w)
+		report.Pairs(w, b.comparisons)
+	}
+	if many := report.WithManyMetrics(b.rows); len(many) > 0 {
+		fmt.Fprint(w, "\nResident memory with many metrics:\n\n")
+		report.Memory(w, many)
+	}
+	if len(b.counted) > 0 {
+		fmt.Fprint(w, "\nConservation, by rules that count (W5: by the lines forwarded of each metric):\n\n")
+		fmt.Fprint(w, "| load | system | points sent | points counted | sent again |\n|---|---|--:|--:|--:|\n")
+		for _, line := range b.counted {
+			fmt.Fprintln(w, line)
+		}
+	}
+	b.printNotes(w)
+}
+
+func (b *bench) printNotes(w io.Writer) {
+	fmt.Fprintln(w)
+	for _, wl := range b.workloads {
+		fmt.Fprintf(w, "- %s: %s", wl.Name, wl.About)
+		for _, r := range b.rows {
+			if r.Workload == wl.Name && len(r.Runs) > 0 && len(b.own) > 0 && r.System == b.own[0].Name {
+				fmt.Fprintf(w, "; generator and sink took %.0f ns/pt", report.HarnessNs(r.Runs))
+				break
+			}
+		}
+		fmt.Fprintln(w, ".")
+	}
+	for _, n := range b.notes {
+		fmt.Fprintf(w, "- %s.\n", n)
+	}
+	for _, f := range b.failures {
+		fmt.Fprintf(w, "- **Failed**: %s.\n", f)
+	}
+}
+
+// machine describes what the bench runs on.
+func machine() string {
+	var kernel, model string
+	if b, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
+		kernel = strings.TrimSpace(string(b))
+	}
+	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		_, rest, _ := strings.Cut(string(b), "model name")
+		line, _, _ := strings.Cut(rest, "\n")
+		model = strings.Trim(line, "\t :")
+	}
+	return fmt.Sprintf("%d CPUs (%s), Linux %s, %s %s/%s", runtime.NumCPU(), model, kernel, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}

@@ -1,0 +1,194 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+
+	"github.com/coalesce-metrics/coalesce/plaintext"
+)
+
+// discard is a lane that costs nothing.
+type discard struct{}
+
+func (discard) Add(*plaintext.Batch) {}
+func (discard) Release()             {}
+
+// chunk renders whole lines of usual length, at most size bytes.
+func chunk(size int) (text []byte, count int) {
+	for i := 0; ; i++ {
+		before := len(text)
+		text = fmt.Appendf(text, "servers.web%04d.cpu.core%02d.user_percent %d.%02d %d\n", i%1000, i%64, i%100, i%89, 1763811000+i/500)
+		if len(text) > size {
+			return text[:before], i
+		}
+	}
+}
+
+func BenchmarkStream(b *testing.B) {
+	for _, transport := range []string{"tcp", "unix"} {
+		for _, clients := range []int{1, 4} {
+			for _, buffer := range []int{64 << 10, 128 << 10, 256 << 10, 1 << 20} {
+				b.Run(fmt.Sprintf("%s/clients=%d/buffer=%dK", transport, clients, buffer>>10), func(b *testing.B) {
+					benchStream(b, transport, clients, buffer)
+				})
+			}
+		}
+	}
+}
+
+func benchStream(b *testing.B, transport string, clients, buffer int) {
+	address := "127.0.0.1:0"
+	if transport == "unix" {
+		address = b.TempDir() + "/s"
+	}
+	in := listen(b, Config{
+		Listeners:  []Listener{{Transport: transport, Address: address}},
+		ReadBuffer: buffer,
+		Acquire:    func() Lane { return discard{} },
+		Now:        func() float64 { return vectorNow },
+	})
+	in.Start()
+	text, count := chunk(64 << 10)
+	conns := make([]net.Conn, clients)
+	for i := range conns {
+		conns[i] = dial(b, in, 0)
+	}
+	b.ReportAllocs()
+	sent := make(chan error)
+	b.ResetTimer()
+	chunks := b.N/count + clients
+	for i, c := range conns {
+		go func() {
+			defer c.Close()
+			for n := i; n < chunks; n += clients {
+				if _, err := c.Write(text); err != nil {
+					sent <- err
+					return
+				}
+			}
+			sent <- nil
+		}()
+	}
+	for range conns {
+		if err := <-sent; err != nil {
+			b.Fatal(err)
+		}
+	}
+	in.Stop(context.Background())
+	b.StopTimer()
+	lines := in.Stats()[0].Accepted
+	if lines != uint64(chunks*count) {
+		b.Fatalf("%d lines counted, %d sent", lines, chunks*count)
+	}
+	report(b, lines, in.Stats()[0].Bytes)
+}
+
+func report(b *testing.B, lines, bytes uint64) {
+	took := b.Elapsed()
+	b.ReportMetric(float64(took.Nanoseconds())/float64(lines), "ns/line")
+	b.ReportMetric(float64(bytes)/1e6/took.Seconds(), "MB/s")
+	b.ReportMetric(0, "ns/op")
+}
+
+// The floor: the same bytes read and thrown away.
+func BenchmarkCopyOnly(b *testing.B) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ln.Close()
+	text, count := chunk(64 << 10)
+	read := make(chan int64)
+	go func() {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		buf := make([]byte, 256<<10)
+		var total int64
+		for {
+			n, err := c.Read(buf)
+			total += int64(n)
+			if err == io.EOF {
+				read <- total
+				return
+			}
+		}
+	}()
+	c, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	chunks := b.N/count + 1
+	for range chunks {
+		c.Write(text)
+	}
+	c.Close()
+	report(b, uint64(chunks*count), uint64(<-read))
+}
+
+// Many clients that write a few lines at a time: the price of waking up.
+func BenchmarkSmallWrites(b *testing.B) {
+	const clients = 100
+	in := listen(b, Config{
+		Listeners: []Listener{{Transport: "tcp", Address: "127.0.0.1:0"}},
+		Acquire:   func() Lane { return discard{} },
+		Now:       func() float64 { return vectorNow },
+	})
+	in.Start()
+	conns := make([]net.Conn, clients)
+	for i := range conns {
+		conns[i] = dial(b, in, 0)
+	}
+	text, count := chunk(600)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := 0; i < b.N; i += count {
+		if _, err := conns[i/count%clients].Write(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+	in.Stop(context.Background())
+	b.StopTimer()
+	s := in.Stats()[0]
+	if want := (b.N + count - 1) / count * count; s.Accepted != uint64(want) {
+		b.Fatalf("%d lines counted, %d sent", s.Accepted, want)
+	}
+	report(b, s.Accepted, s.Bytes)
+}
+
+func BenchmarkDatagrams(b *testing.B) {
+	for _, size := range []int{60, 1400} {
+		b.Run(fmt.Sprintf("bytes=%d", size), func(b *testing.B) {
+			in := listen(b, Config{
+				Listeners: []Listener{{Transport: "udp", Address: "127.0.0.1:0"}},
+				UDPBuffer: 4 << 20,
+				Acquire:   func() Lane { return discard{} },
+				Now:       func() float64 { return vectorNow },
+			})
+			in.Start()
+			c := dial(b, in, 0)
+			text, count := chunk(size)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := 0; i < b.N; i += count {
+				if _, err := c.Write(text); err != nil {
+					b.Fatal(err)
+				}
+			}
+			in.Stop(context.Background())
+			b.StopTimer()
+			s := in.Stats()[0]
+			sent := uint64((b.N + count - 1) / count)
+			if s.Datagrams+s.KernelDrops != sent || s.Accepted != s.Datagrams*uint64(count) {
+				b.Fatalf("%d sent: %+v", sent, s)
+			}
+			report(b, s.Accepted, s.Bytes)
+			b.ReportMetric(100*float64(s.KernelDrops)/float64(sent), "%dropped")
+		})
+	}
+}
