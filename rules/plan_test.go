@@ -1,0 +1,78 @@
+package rules
+
+import (
+	"regexp/syntax"
+	"strings"
+	"testing"
+)
+
+// TestSizeIsAnUpperBound compares the estimate that limits patterns with what compiling gives.
+func TestSizeIsAnUpperBound(t *testing.T) {
+	for _, v := range readVectors(t, "python.json") {
+		pattern := v.RuleLine[strings.LastIndex(v.RuleLine, " ")+1:]
+		text, _, perr := translate(nameSource([]rune(pattern), func(int, string) {}), &fieldNames{}, func(int, string) {})
+		if perr != nil {
+			continue
+		}
+		re, err := syntax.Parse(text, syntax.Perl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		estimate := size(re)
+		prog, err := syntax.Compile(re.Simplify())
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The program also has an instruction that fails and one that matches.
+		if estimate+2 < len(prog.Inst) {
+			t.Errorf("%s: estimated %d, compiled to %d", pattern, estimate, len(prog.Inst))
+		}
+	}
+}
+
+// TestPlan shows which part of a pattern is compared node by node and which is left to an expression.
+func TestPlan(t *testing.T) {
+	cases := []struct {
+		pattern    string
+		head, tail string // one letter a node: l literal, a any, g glob, p program
+		gap        string // plain, program, open or empty
+	}{
+		{"a.*.<x>.b*", "laag", "", ""},
+		{"<env>.app.<app>.*.requests", "alaal", "", ""},
+		{"a.pre<x>post", "lg", "", ""},
+		{"a.<<x>>.b.c", "l", "ll", "plain"},
+		{"<<x>>", "", "", "plain"},
+		{`a.<x>\d{2}.b`, "lpl", "", ""},
+		{`a.(b|c).d`, "lpl", "", ""},
+		{`a.\S+.<y>.d`, "l", "la", "program"},
+		{"<<x>>.mid.<<y>>", "", "", "program"},
+		{"a.b?c.?d.e", "l", "l", "program"},
+		{"foo|bar.baz", "", "", "open"},
+		{"a.[b.c]", "l", "", "program"},
+		{"a.[^.]+", "la", "", ""},
+		{"(?i)a.b", "pp", "", ""},
+	}
+	for _, c := range cases {
+		r := mustParse(t, "o (1) = sum "+c.pattern, Options{})[0]
+		letters := func(segs []segment) string {
+			var b strings.Builder
+			for _, s := range segs {
+				b.WriteByte("lagp"[s.kind])
+			}
+			return b.String()
+		}
+		gap := ""
+		switch g := r.plan.gap; {
+		case g == nil:
+		case g.open:
+			gap = "open"
+		case g.prog != nil:
+			gap = "program"
+		default:
+			gap = "plain"
+		}
+		if h, ta := letters(r.plan.head), letters(r.plan.tail); h != c.head || ta != c.tail || gap != c.gap {
+			t.Errorf("%s: got %q %q %q, want %q %q %q", c.pattern, h, ta, gap, c.head, c.tail, c.gap)
+		}
+	}
+}
