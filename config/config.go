@@ -54,8 +54,7 @@ type Limits struct {
 	// MaxConnections is how many connections one listener holds at once.
 	// Default 10000. Zero is an error: there is no "unlimited".
 	MaxConnections int `toml:"max_connections" accept:"1..1000000"`
-	// IdleTimeout closes a connection that brought no accepted datapoint for so
-	// long. Default zero: never.
+	// IdleTimeout closes a connection that sent nothing for so long. Default zero: never.
 	IdleTimeout Duration `toml:"idle_timeout" accept:"0s|1s..365d"`
 	// MaxLine is the longest accepted line in bytes, its end not counted.
 	// Default 16 KiB; at most ReadBuffer. Zero is an error.

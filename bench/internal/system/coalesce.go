@@ -21,7 +21,6 @@ func Coalesce(name, path string) *System {
 				Args: []string{
 					"run",
 					"--listen", fmt.Sprintf("127.0.0.1:%d", site.Port),
-					"--listen-pickle", "127.0.0.1:0",
 					"--rules", "aggregation-rules.conf",
 					"--upstream", fmt.Sprintf("127.0.0.1:%d", site.SinkPort),
 					fmt.Sprintf("--forward-all=%t", site.Forward),

@@ -1,0 +1,43 @@
+# What `make` alone shows.
+.DEFAULT_GOAL := help
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -X main.version=$(VERSION)
+
+.PHONY: help
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+.PHONY: build
+build: ## build bin/coalesce
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/coalesce ./cmd/coalesce
+
+.PHONY: run
+run: build ## build and run the daemon with the configuration of this folder
+	bin/coalesce run
+
+.PHONY: test
+test: ## run all tests
+	go test ./...
+
+.PHONY: race
+race: ## run all tests with the race detector
+	go test -race ./...
+
+FUZZTIME := 5s
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME
+	@go list -f '{{.ImportPath}}' ./... | while read -r pkg; do \
+	  for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+.PHONY: micro
+micro: ## run the benchmarks beside the code
+	go test -run '^$$' -bench . ./plaintext ./series ./rules ./cell ./aggregator ./upstream ./ingest
+
+.PHONY: bench
+bench: build ## measure the daemon end to end, beside the peers that are installed
+	go build -o bin/coalesce-bench ./bench
+	bin/coalesce-bench -coalesce bin/coalesce $(BENCH)

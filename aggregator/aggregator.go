@@ -1,0 +1,152 @@
+// Package aggregator combines the datapoints of each period into the outputs
+// that the rules name.
+//
+// A datapoint comes in through a [Lane], which adds it to its own cells and
+// meets no lock. What is rare is done under locks: the first sight of a name
+// (learn.go), the first datapoint of a lane in a bucket (bucket.go), and the
+// folding of the lanes when a bucket closes (tick.go). DESIGN.md says why.
+//
+// Locks are taken in this order: Lane.mu, Aggregator.mu, output.mu,
+// schedule.mu. Times are Unix seconds.
+package aggregator
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/coalesce-metrics/coalesce/rules"
+	"github.com/coalesce-metrics/coalesce/series"
+)
+
+// Row is one value of one output, ready to be sent.
+type Row struct {
+	Name  string
+	Value float64
+	Time  int64 // the bucket's start, Unix seconds
+}
+
+// Config says how to aggregate. All times are in seconds.
+type Config struct {
+	// Rules are the rules at the start; nil is none.
+	Rules *rules.Set
+	// Grace is how long after its end a bucket closes, where its rule does not
+	// say so; at most half the period is used.
+	Grace float64
+	// AmendDelay is the least time between two emissions of one bucket; below 0
+	// it is the output's grace.
+	AmendDelay float64
+	// Keep is for how many periods after its end or its last datapoint a bucket
+	// can be amended, where its rule does not say so.
+	Keep int
+	// Future is how far a timestamp may be ahead of the clock.
+	Future float64
+	// WriteBack is how often an open bucket is emitted before it closes; 0 is never.
+	WriteBack float64
+	// OutputIdle is how long an output without buckets stays known.
+	OutputIdle float64
+	// MaxSeries, MaxOutputs and MaxBuckets bound the names remembered, the
+	// outputs, and the buckets held over all outputs.
+	MaxSeries, MaxOutputs, MaxBuckets int
+	// Lanes is how many goroutines can add at a time.
+	Lanes int
+	// ForwardAll passes the datapoints themselves on.
+	ForwardAll bool
+	// EventTime keeps every bucket until Flush and knows no clock: nothing is
+	// too old or too new.
+	EventTime bool
+	// NotBefore refuses buckets that began before it and are not held, because
+	// an earlier run may have emitted them; 0 is no earlier run.
+	NotBefore float64
+
+	// Now is the clock.
+	Now func() float64
+	// Emit takes rows in the order in which they are to be sent. The slice is
+	// only valid during the call. It is never called concurrently.
+	Emit func([]Row)
+	// Forward takes n whole plaintext lines, only valid during the call. It is
+	// called by many goroutines and must not block for long. Needed with ForwardAll.
+	Forward func(lines []byte, n int)
+	// Logger gets the transitions that an operator should know of.
+	Logger *slog.Logger
+}
+
+// Aggregator holds the outputs. Its methods may be called concurrently, but for
+// Tick and Flush, which one goroutine calls.
+type Aggregator struct {
+	cfg       Config
+	hasher    series.Hasher
+	table     *series.Table
+	lanes     []*Lane
+	hints     sync.Pool
+	rules     atomic.Pointer[ruleSet]
+	feeds     *registry[feed]
+	fans      atomic.Pointer[registry[fan]]
+	schedule  schedule
+	buckets   atomic.Int64
+	started   float64
+	notBefore float64
+	resumed   bool // a checkpoint knows all that earlier runs emitted
+
+	mu        sync.RWMutex // guards all below
+	outputs   map[string]*output
+	claims    map[string]*claim // by row name
+	ruleByID  map[string]*ruleState
+	freeFeeds []handle // with the generation to use next
+	nextFeed  uint32
+	fanIndex  map[string]uint32
+	fanGen    uint16
+	idle      []idleOutput    // in order of time
+	departed  map[string]span // hulls of outputs that left
+	departure span            // hull over those no longer in departed
+
+	tick tickState // used by Tick and Flush only
+	stat counters
+}
+
+// New returns an aggregator that has started no goroutine.
+func New(cfg Config) (*Aggregator, error) {
+	switch {
+	case cfg.Now == nil || cfg.Emit == nil || cfg.Logger == nil || cfg.ForwardAll && cfg.Forward == nil:
+		return nil, errors.New("aggregator: Now, Emit, Logger and, with ForwardAll, Forward must be set")
+	case cfg.Lanes < 1:
+		return nil, fmt.Errorf("aggregator: %d lanes; at least 1 is needed", cfg.Lanes)
+	case cfg.MaxOutputs < 1 || cfg.MaxOutputs > MaxOutputs:
+		return nil, fmt.Errorf("aggregator: at most %d outputs; 1 to %d are possible", cfg.MaxOutputs, MaxOutputs)
+	case cfg.MaxSeries < 1 || cfg.MaxBuckets < 1:
+		return nil, fmt.Errorf("aggregator: at most %d names and %d buckets; each must be at least 1", cfg.MaxSeries, cfg.MaxBuckets)
+	}
+	a := &Aggregator{
+		cfg:       cfg,
+		hasher:    series.NewHasher(),
+		table:     series.NewTable(cfg.MaxSeries),
+		feeds:     new(registry[feed]),
+		outputs:   make(map[string]*output),
+		claims:    make(map[string]*claim),
+		ruleByID:  make(map[string]*ruleState),
+		fanIndex:  make(map[string]uint32),
+		departed:  make(map[string]span),
+		departure: noSpan,
+		started:   cfg.Now(),
+		notBefore: cfg.NotBefore,
+	}
+	if cfg.NotBefore == 0 {
+		a.notBefore = -never
+	}
+	a.fans.Store(new(registry[fan]))
+	for range cfg.Lanes {
+		a.lanes = append(a.lanes, &Lane{agg: a, others: make(map[otherKey]*slot)})
+	}
+	var next atomic.Int64
+	a.hints.New = func() any { i := int(next.Add(1)-1) % cfg.Lanes; return &i }
+	if cfg.Rules == nil {
+		a.cfg.Rules = rules.NewSet(nil)
+	}
+	a.SetRules(a.cfg.Rules)
+	return a, nil
+}
+
+// noSpan is the hull of nothing.
+var noSpan = span{forever, always}

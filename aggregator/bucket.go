@@ -1,0 +1,133 @@
+package aggregator
+
+import (
+	"math"
+
+	"github.com/coalesce-metrics/coalesce/cell"
+)
+
+// Drop says why a contribution was not added.
+type Drop uint8
+
+// The reasons for which a contribution is dropped.
+const (
+	TooOld      Drop = iota // its bucket may have been emitted and is no longer held whole
+	TooNew                  // its timestamp is too far ahead of the clock
+	Conflict                // a rule earlier in the file gives the output another method or period
+	OutputsFull             // it would begin one output more than MaxOutputs
+	BucketsFull             // it would begin one bucket more than MaxBuckets
+	NumDrops
+)
+
+var dropNames = [NumDrops]string{"too_old", "too_new", "conflict", "outputs_full", "buckets_full"}
+
+// String returns the reason as written in metrics.
+func (d Drop) String() string { return dropNames[d] }
+
+// added stands for no Drop.
+const added = NumDrops
+
+// bucket is one period of an output. Guarded by out.mu.
+type bucket struct {
+	out    *output
+	start  int64
+	cell   cell.Cell    // what the lanes have handed over
+	values *cell.Values // nil where the output needs none
+
+	due     float64 // when the schedule brings it up next
+	closeAt float64 // never once closed
+	writeAt float64 // the next early emission, or never
+	amendAt float64 // never unless late datapoints wait
+	last    float64 // when datapoints last came, by the clock
+	emitted int64   // datapoints in the last emission
+	sentAt  float64 // the clock at the last emission
+	closed  bool
+	partial bool // began before this run
+	gone    bool
+}
+
+func (b *bucket) end() int64 { return b.start + b.out.spec.period }
+
+// dropAt is when a closed bucket is forgotten.
+func (b *bucket) dropAt() float64 { return max(float64(b.end()), b.last) + b.out.timing.keep }
+
+// plan asks the schedule for the bucket's next visit.
+func (b *bucket) plan(s *schedule) {
+	at := min(b.closeAt, b.writeAt, b.amendAt)
+	if b.closed && b.amendAt == never {
+		at = b.dropAt()
+	}
+	s.at(b, at)
+}
+
+// admit decides about a datapoint at second t, taken in at now: it returns the
+// start of its bucket, which from then on expects cells of lanes, or why not.
+// The caller holds o.mu.
+func (a *Aggregator) admit(o *output, t int64, now float64) (int64, Drop) {
+	start := floor(t, o.spec.period)
+	b := o.buckets[start]
+	if b == nil {
+		if o.gone.contains(start) || float64(start) < a.notBefore {
+			return 0, TooOld
+		}
+		if a.buckets.Add(1) > int64(a.cfg.MaxBuckets) {
+			a.buckets.Add(-1)
+			return 0, BucketsFull
+		}
+		b = a.newBucket(o, start, now)
+	}
+	if b.closed && b.amendAt == never {
+		b.amendAt = max(now, b.sentAt) + o.timing.amend
+		b.plan(&a.schedule)
+	}
+	b.last = max(b.last, now)
+	return start, added
+}
+
+func (a *Aggregator) newBucket(o *output, start int64, now float64) *bucket {
+	b := &bucket{out: o, start: start, due: never, writeAt: never, amendAt: never, last: math.Inf(-1)}
+	end := float64(b.end())
+	b.closeAt = max(end, now) + o.timing.grace
+	if a.cfg.EventTime {
+		b.closeAt = never
+	}
+	b.partial = !a.resumed && float64(start) < a.started && a.started < end
+	if w := a.cfg.WriteBack; w > 0 && w < float64(o.spec.period) && !a.cfg.EventTime {
+		b.writeAt = now + w
+	}
+	if o.buckets == nil {
+		o.buckets = make(map[int64]*bucket, 2)
+	}
+	o.buckets[start] = b
+	b.plan(&a.schedule)
+	return b
+}
+
+// absorb adds a lane's part to the bucket. It takes over values if it has none,
+// and then returns true. The caller holds out.mu.
+func (b *bucket) absorb(c *cell.Cell, v *cell.Values) (kept bool) {
+	b.cell.Merge(c)
+	switch {
+	case v == nil:
+	case b.values == nil:
+		b.values = v
+		return true
+	default:
+		b.values.Merge(v)
+	}
+	return false
+}
+
+// forget drops the bucket for good. Only Tick calls it, holding out.mu.
+func (a *Aggregator) forget(b *bucket, now float64) {
+	b.gone = true
+	delete(b.out.buckets, b.start)
+	if b.emitted > 0 {
+		b.out.gone.add(b.start, b.out.spec.period)
+	}
+	b.out.idle = now
+	if len(b.out.buckets) == 0 {
+		a.tick.idle = append(a.tick.idle, b.out)
+	}
+	a.buckets.Add(-1)
+}

@@ -1,0 +1,385 @@
+package aggregator
+
+import (
+	"math"
+	"sync"
+
+	"github.com/coalesce-metrics/coalesce/cell"
+	"github.com/coalesce-metrics/coalesce/plaintext"
+	"github.com/coalesce-metrics/coalesce/rules"
+	"github.com/coalesce-metrics/coalesce/series"
+)
+
+// Lane is a share of the accumulators. It is held by one goroutine from Acquire
+// to Release, so that adding a datapoint takes no lock.
+type Lane struct {
+	agg *Aggregator
+
+	mu sync.Mutex // held from Acquire to Release; guards all below
+
+	// slots hold, by a feed's number, the newest bucket that this lane adds to;
+	// others hold the rest.
+	slots  []slot
+	others map[otherKey]*slot
+
+	now   float64 // the clock at Acquire
+	limit float64 // timestamps above it are too new
+	tick  uint32  // now, as the series table counts it
+	rs    *ruleSet
+
+	hashes [plaintext.BatchSize]series.Hash
+	refs   [plaintext.BatchSize]series.Ref
+	touch  uint64
+
+	matcher rules.Matcher
+	scratch []byte
+	bound   []handle
+	feeds   []*feed
+	run     run
+	count   laneCount
+
+	_ [64]byte // lanes are written by different cores
+}
+
+// slot is a lane's part of one bucket of one feed. A span of 0 marks an empty one.
+type slot struct {
+	start  int64
+	span   uint32 // the period; long periods do not take the fast way
+	gen    uint16
+	values *cell.Values
+	cell   cell.Cell
+}
+
+type otherKey struct {
+	num   uint32
+	start int64
+}
+
+// laneCount is what a lane has counted since the start.
+type laneCount struct {
+	accepted                     uint64
+	matched, unmatched, filtered uint64
+	contributions, added         uint64
+	dropped                      [NumDrops]uint64
+	forwarded                    uint64
+	learned                      uint64
+}
+
+// run is a stretch of the read buffer whose lines are passed on as they are.
+type run struct {
+	buf      []byte
+	from, to uint32
+	n        int
+}
+
+// Acquire takes a free lane, or waits for one. The caller must Release it.
+func (a *Aggregator) Acquire() *Lane {
+	// The pool remembers by processor which lane it used last.
+	hint := a.hints.Get().(*int)
+	i := *hint
+	for range a.lanes {
+		if l := a.lanes[i]; l.mu.TryLock() {
+			*hint = i
+			a.hints.Put(hint)
+			l.begin()
+			return l
+		}
+		if i++; i == len(a.lanes) {
+			i = 0
+		}
+	}
+	a.hints.Put(hint)
+	l := a.lanes[i]
+	l.mu.Lock()
+	l.begin()
+	return l
+}
+
+func (l *Lane) begin() {
+	a := l.agg
+	l.now = a.cfg.Now()
+	l.limit = l.now + a.cfg.Future
+	if a.cfg.EventTime {
+		l.limit = math.Inf(1)
+	}
+	l.tick = uint32(int64(l.now) / tickSeconds)
+	l.rs = a.rules.Load()
+}
+
+// tickSeconds is how fine the order is in which idle names leave.
+const tickSeconds = 10
+
+// Release gives the lane back. From here on the buffers given to Add may be
+// used again.
+func (l *Lane) Release() {
+	l.flushRun()
+	l.mu.Unlock()
+}
+
+// Add takes in the datapoints of a batch. b.Buf must stay as it is until
+// Release. The work is done in stages over the whole batch, because the waits
+// for memory then overlap.
+func (l *Lane) Add(b *plaintext.Batch) {
+	table := l.agg.table
+	hasher := l.agg.hasher
+	n := b.N
+	l.count.accepted += uint64(n)
+	for i := range n {
+		l.hashes[i] = hasher.Sum(b.Name(i))
+	}
+	l.touch ^= table.Touch(l.hashes[:n])
+	version := l.rs.version
+	for i := range n {
+		ref, v := table.Get(l.hashes[i], l.tick)
+		if v != version {
+			ref = 0
+		}
+		l.refs[i] = ref
+	}
+	for i := range n {
+		ref := l.refs[i]
+		p := &b.Points[i]
+		if ref&(kindMask|knownBit) == knownBit|kindOne {
+			if num := refNumber(ref); int(num) < len(l.slots) {
+				s := &l.slots[num]
+				if uint64(int64(p.Time)-s.start) < uint64(s.span) && p.Time >= 0 && p.Time <= l.limit && s.gen == refGen(ref) {
+					s.cell.Add(p.Value, p.Time)
+					if s.values != nil {
+						s.values.Add(p.Value)
+					}
+					l.count.matched++
+					l.count.contributions++
+					l.count.added++
+					if ref&forwardBit != 0 {
+						l.forward(b, i)
+					}
+					continue
+				}
+			}
+		}
+		l.addSlow(b, i, ref)
+	}
+}
+
+// addSlow takes in any datapoint.
+func (l *Lane) addSlow(b *plaintext.Batch, i int, ref series.Ref) {
+	p := &b.Points[i]
+	if ref == 0 {
+		ref = l.learn(b.Name(i), l.hashes[i])
+	}
+	if !l.contribute(ref, p.Value, p.Time) {
+		// An output has left since the name was looked up.
+		ref = l.relearn(b.Name(i), l.hashes[i])
+		l.contribute(ref, p.Value, p.Time)
+	}
+	if ref&kindMask == kindNone {
+		l.count.unmatched++
+	} else {
+		l.count.matched++
+	}
+	if ref&forwardBit != 0 {
+		l.forward(b, i)
+	}
+}
+
+// contribute adds a value to all outputs that ref leads to. It returns false,
+// with nothing added, if ref is stale.
+func (l *Lane) contribute(ref series.Ref, v, t float64) bool {
+	switch ref & kindMask {
+	case kindOne:
+		f := l.agg.feedOf(handleOf(ref))
+		if f == nil {
+			return false
+		}
+		l.add(f, v, t)
+	case kindMany:
+		m := l.agg.fanOf(ref)
+		if m == nil {
+			return false
+		}
+		l.feeds = l.feeds[:0]
+		for _, h := range m.to {
+			f := l.agg.feedOf(h)
+			if f == nil {
+				return false
+			}
+			l.feeds = append(l.feeds, f)
+		}
+		for _, f := range l.feeds {
+			l.add(f, v, t)
+		}
+	}
+	// Outputs that could not be made count each time.
+	for range refFull(ref) {
+		l.drop(nil, OutputsFull)
+	}
+	return true
+}
+
+// add adds a value to one output.
+func (l *Lane) add(f *feed, v, t float64) {
+	for {
+		if int(f.num) < len(l.slots) {
+			s := &l.slots[f.num]
+			if uint64(int64(t)-s.start) < uint64(s.span) && t >= 0 && t <= l.limit && s.gen == f.gen {
+				l.addTo(s, v, t)
+				return
+			}
+		}
+		s, reason, other := l.slot(f, t)
+		switch {
+		case other != nil:
+			f = other
+			continue
+		case s == nil:
+			l.drop(f, reason)
+		default:
+			l.addTo(s, v, t)
+		}
+		return
+	}
+}
+
+func (l *Lane) addTo(s *slot, v, t float64) {
+	s.cell.Add(v, t)
+	if s.values != nil {
+		s.values.Add(v)
+	}
+	l.count.contributions++
+	l.count.added++
+}
+
+func (l *Lane) drop(f *feed, reason Drop) {
+	l.count.contributions++
+	l.count.dropped[reason]++
+	if f != nil {
+		for _, r := range f.rules {
+			r.dropped.Add(1)
+			r.matched.Add(1)
+		}
+	}
+}
+
+// oldest is the least second that buckets are kept for; below it starts would
+// not be exact as float64.
+const oldest = -1 << 53
+
+// slot finds or begins the lane's part of the bucket that a datapoint of time t
+// belongs to. Where the datapoint belongs to the output that this one follows,
+// or the output has just left, it returns the feed to go on with.
+func (l *Lane) slot(f *feed, t float64) (*slot, Drop, *feed) {
+	switch {
+	case t > l.limit || t > -oldest:
+		return nil, TooNew, nil
+	case t < oldest:
+		return nil, TooOld, nil
+	}
+	sec := int64(math.Floor(t))
+	o := f.out
+	o.mu.Lock()
+	if o.hasLeft.Load() {
+		o.mu.Unlock()
+		if f = l.agg.successor(f); f == nil {
+			return nil, OutputsFull, nil
+		}
+		return nil, added, f
+	}
+	if owner, reason := o.ownerAt(sec); owner != o {
+		o.mu.Unlock()
+		if owner == nil {
+			return nil, reason, nil
+		}
+		return nil, added, l.agg.feedTo(owner, f.rules)
+	}
+	start, reason := l.agg.admit(o, sec, l.now)
+	values := o.values
+	o.mu.Unlock()
+	if reason != added {
+		return nil, reason, nil
+	}
+	s := l.place(f, start)
+	if s.span == 0 {
+		s.start, s.gen = start, f.gen
+		s.span = uint32(min(o.spec.period, math.MaxUint32))
+		if values && s.values == nil {
+			s.values = new(cell.Values)
+		}
+	}
+	return s, added, nil
+}
+
+// place returns the slot for a bucket: the feed's own if the bucket is the
+// newest, else one among the others.
+func (l *Lane) place(f *feed, start int64) *slot {
+	if int(f.num) >= len(l.slots) {
+		grown := make([]slot, max(int(f.num)+1, 2*len(l.slots), 64))
+		copy(grown, l.slots)
+		l.slots = grown
+	}
+	s := &l.slots[f.num]
+	if s.span != 0 && s.start == start {
+		return s
+	}
+	key := otherKey{f.num, start}
+	if o := l.others[key]; o != nil {
+		return o
+	}
+	switch {
+	case s.span == 0:
+	case start > s.start:
+		// The older bucket moves aside; its stragglers are few.
+		old := *s
+		l.others[otherKey{f.num, s.start}] = &old
+		*s = slot{}
+	default:
+		s = &slot{}
+		l.others[key] = s
+	}
+	return s
+}
+
+// takeOut hands the lane's part of a bucket to it.
+func (l *Lane) takeOut(f *feed, b *bucket) (n int64) {
+	if int(f.num) < len(l.slots) {
+		s := &l.slots[f.num]
+		if s.span != 0 && s.gen == f.gen && s.start == b.start {
+			n = s.cell.Count
+			b.absorb(&s.cell, s.values)
+			*s = slot{}
+		}
+	}
+	if len(l.others) > 0 {
+		key := otherKey{f.num, b.start}
+		if s := l.others[key]; s != nil {
+			n += s.cell.Count
+			b.absorb(&s.cell, s.values)
+			delete(l.others, key)
+		}
+	}
+	return n
+}
+
+// forward passes a datapoint on, as it came where it is well-formed.
+func (l *Lane) forward(b *plaintext.Batch, i int) {
+	p := &b.Points[i]
+	l.count.forwarded++
+	if !p.Verbatim {
+		l.flushRun()
+		l.scratch = plaintext.Append(l.scratch[:0], b.Name(i), p.Value, p.Time)
+		l.agg.cfg.Forward(l.scratch, 1)
+		return
+	}
+	if l.run.n == 0 || l.run.to != p.Start {
+		l.flushRun()
+		l.run = run{buf: b.Buf, from: p.Start}
+	}
+	l.run.to = p.End
+	l.run.n++
+}
+
+func (l *Lane) flushRun() {
+	if l.run.n > 0 {
+		l.agg.cfg.Forward(l.run.buf[l.run.from:l.run.to], l.run.n)
+		l.run = run{}
+	}
+}

@@ -1,0 +1,222 @@
+package aggregator
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/coalesce-metrics/coalesce/rules"
+	"github.com/coalesce-metrics/coalesce/series"
+)
+
+// learn finds out what a name leads to, when it is new or the rules have
+// changed since it was last seen.
+func (l *Lane) learn(name []byte, h series.Hash) series.Ref {
+	rs := l.rs
+	if ref, version := l.agg.table.Get(h, l.tick); ref != 0 {
+		if version == rs.version {
+			return ref
+		}
+		// Only the changed rules need to be tried.
+		if !rs.affected(&l.matcher, name, version) {
+			l.agg.table.Put(h, ref, rs.version, l.tick)
+			return ref
+		}
+	}
+	return l.relearn(name, h)
+}
+
+// relearn matches the name against all rules.
+func (l *Lane) relearn(name []byte, h series.Hash) series.Ref {
+	a, rs := l.agg, l.rs
+	l.count.learned++
+	matches := rs.set.Match(&l.matcher, name)
+	ref := knownBit
+	forward := a.cfg.ForwardAll
+	for _, m := range matches {
+		forward = forward && m.Rule.Forward && !isRow(name, m)
+	}
+	if forward {
+		ref |= forwardBit
+	}
+	var full int
+	l.bound = l.bound[:0]
+	for i := range matches {
+		if h, ok := a.bind(l, rs, matches, i); ok {
+			if h != 0 && !slices.Contains(l.bound, h) {
+				l.bound = append(l.bound, h)
+			}
+		} else {
+			full++
+		}
+	}
+	switch {
+	case len(l.bound) == 1:
+		ref |= kindOne | series.Ref(l.bound[0])
+	case len(l.bound) > 1:
+		ref |= kindMany | series.Ref(a.fan(l.bound))
+	case full > 0:
+		ref |= kindMany | series.Ref(a.fan(nil)) // matched, though nothing is fed
+	}
+	if full > 0 {
+		// Not remembered, so that it is tried again when outputs have left.
+		return ref | series.Ref(min(full, fullMask))<<fullShift
+	}
+	a.table.Put(h, ref, rs.version, l.tick)
+	return ref
+}
+
+// isRow says whether a name is one of the rows that it feeds itself.
+func isRow(name []byte, m rules.Match) bool {
+	if string(m.Output) == string(name) {
+		return true
+	}
+	if len(m.Rule.Methods) == 1 {
+		return false
+	}
+	var buf [256]byte
+	for _, method := range m.Rule.Methods {
+		if string(rules.AppendRow(buf[:0], m.Output, method)) == string(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// bind returns the handle of the feed for matches[i] and all later matches that
+// give the same output. It returns 0 for a match that an earlier one covers, and
+// false where there are too many outputs.
+func (a *Aggregator) bind(l *Lane, rs *ruleSet, matches []rules.Match, i int) (handle, bool) {
+	m := matches[i]
+	sp := rs.specs[m.Pos]
+	same := func(o rules.Match) bool {
+		return rs.specs[o.Pos].key == sp.key && string(o.Output) == string(m.Output)
+	}
+	for _, o := range matches[:i] {
+		if same(o) {
+			return 0, true
+		}
+	}
+	var few [4]*ruleState
+	by := append(few[:0], rs.states[m.Pos])
+	for _, o := range matches[i+1:] {
+		if same(o) && !slices.Contains(by, rs.states[o.Pos]) {
+			by = append(by, rs.states[o.Pos])
+		}
+	}
+	l.scratch = append(append(l.scratch[:0], m.Output...), sp.key...)
+
+	a.mu.RLock()
+	if o := a.outputs[string(l.scratch)]; o != nil && o.pos() <= by[0].pos {
+		for _, f := range o.feeds {
+			if slices.Equal(f.rules, by) {
+				a.mu.RUnlock()
+				return newHandle(f.num, f.gen), true
+			}
+		}
+	}
+	a.mu.RUnlock()
+
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f := a.feedFor(string(l.scratch), string(m.Output), sp, by)
+	if f == nil {
+		return 0, false
+	}
+	return newHandle(f.num, f.gen), true
+}
+
+// feedFor returns the feed of some rules to an output, which it makes if need
+// be, or nil where there are too many. The caller holds a.mu.
+func (a *Aggregator) feedFor(key, name string, sp *spec, by []*ruleState) *feed {
+	o := a.outputs[key]
+	if o == nil {
+		if len(a.outputs) >= a.cfg.MaxOutputs {
+			return nil
+		}
+		o = a.newOutput(key, name, sp)
+	}
+	for _, f := range o.feeds {
+		if slices.Equal(f.rules, by) {
+			a.adopt(o, by[0])
+			return f
+		}
+	}
+	f := a.newFeed(o, slices.Clone(by))
+	if f == nil {
+		return nil
+	}
+	a.adopt(o, by[0])
+	return f
+}
+
+func (a *Aggregator) newFeed(o *output, by []*ruleState) *feed {
+	f := &feed{out: o, rules: by}
+	switch {
+	case len(a.freeFeeds) > 0:
+		// The longest free first, so that a generation lasts.
+		h := a.freeFeeds[0]
+		a.freeFeeds = a.freeFeeds[1:]
+		f.num, f.gen = h.num(), h.gen()
+	case a.nextFeed < numberMask:
+		a.nextFeed++ // 0 is left out, no handle is 0
+		f.num = a.nextFeed
+	default:
+		return nil
+	}
+	if len(o.feeds) == 0 || !slices.ContainsFunc(o.feeds, func(x *feed) bool { return slices.Contains(x.rules, by[0]) }) {
+		by[0].outputs.Add(1)
+	}
+	for _, r := range by[1:] {
+		if !slices.ContainsFunc(o.feeds, func(x *feed) bool { return slices.Contains(x.rules, r) }) {
+			r.outputs.Add(1)
+		}
+	}
+	o.feeds = append(o.feeds, f)
+	a.feeds.set(f.num, f)
+	return f
+}
+
+// fan interns a list of feeds. Lists that names no longer lead to are not
+// tracked one by one: when there are more than there can be names, all are
+// forgotten and the names learn again.
+func (a *Aggregator) fan(to []handle) handle {
+	key := make([]byte, 0, 64)
+	for _, h := range to {
+		key = binary.LittleEndian.AppendUint64(key, uint64(h))
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if num, ok := a.fanIndex[string(key)]; ok {
+		return newHandle(num, a.fanGen)
+	}
+	if len(a.fanIndex) >= min(a.cfg.MaxSeries+1024, numberMask) {
+		clear(a.fanIndex)
+		a.fanGen++
+		a.fans.Store(new(registry[fan]))
+	}
+	num := uint32(len(a.fanIndex))
+	a.fanIndex[string(key)] = num
+	a.fans.Load().set(num, &fan{gen: a.fanGen, to: slices.Clone(to)})
+	return newHandle(num, a.fanGen)
+}
+
+// feedTo returns the feed of some rules to an output that they do not claim.
+func (a *Aggregator) feedTo(o *output, by []*ruleState) *feed {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, f := range o.feeds {
+		if slices.Equal(f.rules, by) {
+			return f
+		}
+	}
+	return a.newFeed(o, by)
+}
+
+// successor returns the feed that stands for one whose output has left, or nil
+// where there are too many outputs by now.
+func (a *Aggregator) successor(f *feed) *feed {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	o := f.out
+	return a.feedFor(o.key, o.name, o.spec, f.rules)
+}

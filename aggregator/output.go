@@ -1,0 +1,112 @@
+package aggregator
+
+import (
+	"math"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/coalesce-metrics/coalesce/cell"
+	"github.com/coalesce-metrics/coalesce/rules"
+)
+
+// spec is what distinguishes outputs of one name: outputs with equal name and
+// spec share cells. Immutable.
+type spec struct {
+	period  int64 // seconds
+	methods []cell.Method
+	key     string // the above as text
+}
+
+// output is one aggregate: its rows and the buckets that it holds. It is alive
+// while a rule can reach it or a bucket is held, and for some time after.
+type output struct {
+	key  string // name with spec.key
+	name string // as expanded from the template, with the mark of <method> in it
+	spec *spec
+	rows []row
+
+	// Of the rules that feed it, the first in file order; nil after a restart
+	// until one does. Written under Aggregator.mu.
+	rule  atomic.Pointer[ruleState]
+	feeds []*feed // guarded by Aggregator.mu
+
+	mu      sync.Mutex // guards all below; comes after Lane.mu and Aggregator.mu, before schedule.mu
+	timing  timing
+	values  bool // cells hold values for percentiles
+	buckets map[int64]*bucket
+	gone    spans   // emitted and forgotten
+	idle    float64 // since when no bucket is held
+
+	// hasLeft says that it is no longer found by number or name. Written under
+	// both locks.
+	hasLeft atomic.Bool
+}
+
+// timing is when an output's buckets close, in seconds.
+type timing struct {
+	grace float64 // after the end
+	amend float64 // least time between two emissions
+	keep  float64 // after the end or the last datapoint
+}
+
+// row is one series that an output may emit.
+type row struct {
+	method cell.Method
+	claim  *claim
+}
+
+// feed is a way by which names reach an output: one set of rules. Lanes hold
+// their cells by its number, so that a rule's datapoints can be told from
+// another's without a counter on the way.
+type feed struct {
+	num   uint32
+	gen   uint16
+	out   *output
+	rules []*ruleState
+}
+
+const (
+	forever = math.MaxInt64
+	always  = math.MinInt64
+)
+
+func newSpec(r *rules.Rule) *spec { return makeSpec(r.Period, r.Methods) }
+
+func makeSpec(period int64, methods []cell.Method) *spec {
+	s := &spec{period: period, methods: methods}
+	b := append([]byte{0}, strconv.FormatInt(period, 10)...)
+	for _, m := range methods {
+		b = append(append(b, ' '), m.String()...)
+	}
+	s.key = string(b)
+	return s
+}
+
+// timing returns the times for outputs of a rule; nil stands for the defaults.
+func (a *Aggregator) timing(r *rules.Rule, s *spec) timing {
+	t := timing{grace: min(a.cfg.Grace, float64(s.period)/2), keep: float64(a.cfg.Keep) * float64(s.period)}
+	if r != nil && r.HasGrace {
+		t.grace = r.Grace.Seconds()
+	}
+	if r != nil && r.HasKeep {
+		t.keep = float64(r.Keep) * float64(s.period)
+	}
+	t.amend = t.grace
+	if a.cfg.AmendDelay >= 0 {
+		t.amend = a.cfg.AmendDelay
+	}
+	return t
+}
+
+// floor returns the multiple of period at or below t.
+func floor(t, period int64) int64 {
+	m := t % period
+	if m < 0 {
+		m += period
+	}
+	return t - m
+}
+
+// ceil returns the multiple of period at or above t.
+func ceil(t, period int64) int64 { return floor(t+period-1, period) }

@@ -1,0 +1,107 @@
+package aggregator
+
+import (
+	"sync/atomic"
+
+	"github.com/coalesce-metrics/coalesce/rules"
+)
+
+// ruleState is what is counted of a rule. It outlives reloads that leave the
+// rule as it is.
+type ruleState struct {
+	rule *rules.Rule
+	pos  int // in the newest set; gone if it is not in it. Guarded by Aggregator.mu
+
+	matched, dropped      atomic.Uint64 // datapoints
+	outputs               atomic.Int64
+	closed, late, amended atomic.Uint64 // buckets, datapoints, buckets
+}
+
+// gone is the position of a rule that is no longer in the file: after all others.
+const gone = 1 << 62
+
+// ruleSet is a version of the rules with what the lanes need of it. Immutable.
+type ruleSet struct {
+	version uint32
+	set     *rules.Set
+	specs   []*spec // by position
+	states  []*ruleState
+	// changes[i] holds the rules added or removed by version-i.
+	changes []*rules.Set
+}
+
+// maxChanges is for how many versions back a name catches up by testing the
+// changed rules; beyond it all rules are tried, which costs less by then.
+const maxChanges = 16
+
+// affected says whether the rules that changed since a version match a name.
+func (rs *ruleSet) affected(m *rules.Matcher, name []byte, since uint32) bool {
+	behind := int(rs.version - since)
+	if behind > len(rs.changes) {
+		return true
+	}
+	for _, c := range rs.changes[:behind] {
+		if c == nil || c.Any(m, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// SetRules puts a new set of rules in force for the datapoints of every lane
+// acquired from now on. Open buckets stay: those of removed rules close on
+// time, and a changed method or period begins at the next bucket boundary.
+func (a *Aggregator) SetRules(set *rules.Set) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	old := a.rules.Load()
+	rs := &ruleSet{version: 1, set: set}
+	if old != nil {
+		rs.version = old.version + 1
+		rs.changes = append([]*rules.Set{changedRules(old.set, set)}, old.changes...)
+		rs.changes = rs.changes[:min(len(rs.changes), maxChanges)]
+	}
+	for _, st := range a.ruleByID {
+		st.pos = gone
+	}
+	specs := make(map[string]*spec)
+	for pos, r := range set.Rules() {
+		st := a.ruleByID[r.ID]
+		if st == nil {
+			st = new(ruleState)
+			a.ruleByID[r.ID] = st
+		}
+		if st.pos == gone || st.rule == nil { // of equal rules the first counts
+			st.rule, st.pos = r, pos
+		}
+		rs.states = append(rs.states, st)
+		sp := newSpec(r)
+		if specs[sp.key] == nil {
+			specs[sp.key] = sp
+		}
+		rs.specs = append(rs.specs, specs[sp.key])
+	}
+	a.rules.Store(rs)
+	a.dropRuleStates()
+	a.settleClaims()
+}
+
+// changedRules returns the rules that one set has and the other has not, or nil
+// where the order of those in both differs, which may change every claim.
+func changedRules(old, set *rules.Set) *rules.Set {
+	d := rules.Diff(old.Rules(), set.Rules())
+	if d.Reordered {
+		return nil
+	}
+	return rules.NewSet(append(d.Added, d.Removed...))
+}
+
+// dropRuleStates forgets removed rules that feed nothing any more. The caller
+// holds a.mu.
+func (a *Aggregator) dropRuleStates() {
+	for id, st := range a.ruleByID {
+		if st.pos == gone && st.outputs.Load() == 0 {
+			delete(a.ruleByID, id)
+		}
+	}
+}

@@ -1,0 +1,295 @@
+package aggregator
+
+import (
+	"cmp"
+	"slices"
+)
+
+// tickBatch is how many buckets are folded while a lane is held.
+const tickBatch = 512
+
+// tickState belongs to Tick and Flush.
+type tickState struct {
+	due  []*bucket
+	rows []Row
+	idle []*output // without buckets since the last look
+}
+
+// Tick closes, amends and forgets what is due by the clock. It is to be called
+// about as often as Next says; nothing is lost by calling it late.
+func (a *Aggregator) Tick() {
+	now := a.cfg.Now()
+	for {
+		due := a.schedule.take(a.tick.due[:0], now, tickBatch)
+		if len(due) == 0 {
+			break
+		}
+		a.work(due, now)
+		clear(due)
+		a.tick.due = due
+	}
+	a.sweep(now)
+}
+
+// Next returns when Tick has something to do, in Unix seconds.
+func (a *Aggregator) Next() float64 { return a.schedule.next() }
+
+// visit is what a bucket is due for.
+type visit uint8
+
+const (
+	nothing visit = iota
+	early         // write_back
+	closing
+	amending
+)
+
+// work does what the buckets are due for. From when a bucket is marked, what
+// lanes add to it counts as late; then the lanes are folded, then it is emitted.
+func (a *Aggregator) work(due []*bucket, now float64) {
+	var few [tickBatch]visit
+	visits := few[:len(due)]
+	for i, b := range due {
+		b.out.mu.Lock()
+		visits[i] = a.mark(b, now)
+		b.out.mu.Unlock()
+	}
+	a.fold(due, visits)
+	for i, b := range due {
+		if v := visits[i]; v != nothing {
+			b.out.mu.Lock()
+			a.emit(b, v, now)
+			b.plan(&a.schedule)
+			b.out.mu.Unlock()
+		}
+	}
+	a.flushRows()
+}
+
+// mark takes a due bucket to its next state; work plans its next visit when it
+// is done. The caller holds b.out.mu.
+func (a *Aggregator) mark(b *bucket, now float64) visit {
+	if b.gone || b.due > now {
+		return nothing
+	}
+	b.due = never
+	switch {
+	case !b.closed && b.closeAt <= now:
+		b.closed, b.closeAt, b.writeAt = true, never, never
+		return closing
+	case !b.closed && b.writeAt <= now:
+		b.writeAt = now + a.cfg.WriteBack
+		return early
+	case b.closed && b.amendAt <= now:
+		b.amendAt = never
+		return amending
+	case b.closed && b.amendAt == never && b.dropAt() <= now:
+		a.forget(b, now)
+		return nothing
+	}
+	b.plan(&a.schedule)
+	return nothing
+}
+
+// fold takes the parts of the buckets out of all lanes.
+func (a *Aggregator) fold(due []*bucket, visits []visit) {
+	feeds := make([][]*feed, len(due))
+	a.mu.RLock()
+	for i, b := range due {
+		feeds[i] = b.out.feeds
+	}
+	a.mu.RUnlock()
+	for _, l := range a.lanes {
+		l.mu.Lock()
+		for i, b := range due {
+			if visits != nil && visits[i] == nothing {
+				continue
+			}
+			b.out.mu.Lock()
+			for _, f := range feeds[i] {
+				a.credit(f, l.takeOut(f, b), visits != nil && visits[i] == amending)
+			}
+			b.out.mu.Unlock()
+		}
+		l.mu.Unlock()
+	}
+}
+
+// credit counts folded datapoints for the rules that brought them.
+func (a *Aggregator) credit(f *feed, n int64, late bool) {
+	if n == 0 {
+		return
+	}
+	for _, r := range f.rules {
+		r.matched.Add(uint64(n))
+		if late {
+			r.late.Add(uint64(n))
+		}
+	}
+	if late {
+		a.stat.late.Add(uint64(n))
+	}
+}
+
+// emit makes the rows of a bucket, unless nothing has come since they were last
+// made. The caller holds b.out.mu.
+func (a *Aggregator) emit(b *bucket, v visit, now float64) {
+	o := b.out
+	news := b.cell.Count != b.emitted
+	amends := v == amending && b.emitted > 0
+	if v != early && !amends || amends && news {
+		a.countEmission(b, amends)
+	}
+	if !news {
+		return
+	}
+	if v == early {
+		a.stat.early.Add(1)
+	}
+	b.emitted, b.sentAt = b.cell.Count, now
+	for i := range o.rows {
+		if o.emits(i, b.start) {
+			r := &o.rows[i]
+			a.tick.rows = append(a.tick.rows, Row{r.claim.name, r.method.Value(&b.cell, b.values), b.start})
+		}
+	}
+	if len(a.tick.rows) >= 1024 {
+		a.flushRows()
+	}
+}
+
+func (a *Aggregator) countEmission(b *bucket, amends bool) {
+	r := b.out.rule.Load()
+	if amends {
+		a.stat.amended.Add(1)
+		if r != nil {
+			r.amended.Add(1)
+		}
+		return
+	}
+	a.stat.closed.Add(1)
+	if r != nil {
+		r.closed.Add(1)
+	}
+	if b.partial {
+		a.stat.partial.Add(1)
+	}
+}
+
+func (a *Aggregator) flushRows() {
+	if len(a.tick.rows) > 0 {
+		a.stat.rows.Add(uint64(len(a.tick.rows)))
+		a.cfg.Emit(a.tick.rows)
+		clear(a.tick.rows)
+		a.tick.rows = a.tick.rows[:0]
+	}
+}
+
+// Flush emits every bucket that has datapoints not yet emitted, in order of
+// time and name, and closes it. Nothing may be added meanwhile.
+func (a *Aggregator) Flush() {
+	now := a.cfg.Now()
+	all := a.held()
+	slices.SortFunc(all, func(x, y *bucket) int {
+		return cmp.Or(cmp.Compare(x.start, y.start), cmp.Compare(x.out.name, y.out.name))
+	})
+	for len(all) > 0 {
+		n := min(len(all), tickBatch)
+		a.fold(all[:n], nil)
+		for _, b := range all[:n] {
+			b.out.mu.Lock()
+			b.closed, b.closeAt, b.writeAt, b.amendAt = true, never, never, never
+			a.emit(b, closing, now)
+			b.out.mu.Unlock()
+		}
+		all = all[n:]
+	}
+	a.flushRows()
+}
+
+// held returns all buckets.
+func (a *Aggregator) held() []*bucket {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	var all []*bucket
+	for _, o := range a.outputs {
+		o.mu.Lock()
+		for _, b := range o.buckets {
+			all = append(all, b)
+		}
+		o.mu.Unlock()
+	}
+	return all
+}
+
+// idleOutput is one that held no bucket at a time.
+type idleOutput struct {
+	out   *output
+	since float64
+}
+
+// sweep lets outputs leave that have held no bucket for a while.
+func (a *Aggregator) sweep(now float64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, o := range a.tick.idle {
+		a.idle = append(a.idle, idleOutput{o, now})
+	}
+	clear(a.tick.idle)
+	a.tick.idle = a.tick.idle[:0]
+	left := 0
+	for left < len(a.idle) && now-a.idle[left].since >= a.cfg.OutputIdle {
+		o := a.idle[left].out
+		o.mu.Lock()
+		if !o.hasLeft.Load() && len(o.buckets) == 0 && now-o.idle >= a.cfg.OutputIdle {
+			a.leave(o)
+		}
+		o.mu.Unlock()
+		left++
+	}
+	if left > 0 {
+		a.idle = slices.Delete(a.idle, 0, left)
+		a.dropRuleStates()
+	}
+}
+
+// leave takes an output out of all registers. What it has emitted stays known,
+// for as many outputs as there may be. The caller holds a.mu and o.mu.
+func (a *Aggregator) leave(o *output) {
+	o.hasLeft.Store(true)
+	delete(a.outputs, o.key)
+	for _, f := range o.feeds {
+		a.feeds.set(f.num, nil)
+		if f.gen++; f.gen != 0 { // a number whose generations are used up rests for ever
+			a.freeFeeds = append(a.freeFeeds, newHandle(f.num, f.gen))
+		}
+	}
+	seen := map[*ruleState]bool{}
+	for _, f := range o.feeds {
+		for _, r := range f.rules {
+			if !seen[r] {
+				seen[r] = true
+				r.outputs.Add(-1)
+			}
+		}
+	}
+	for _, r := range o.rows {
+		c := r.claim
+		c.contenders = slices.DeleteFunc(c.contenders, func(x *output) bool { return x == o })
+		if len(c.contenders) == 0 {
+			delete(a.claims, c.name)
+		}
+	}
+	h, ok := o.gone.hull()
+	if !ok {
+		return
+	}
+	for key, s := range a.departed {
+		if len(a.departed) < a.cfg.MaxOutputs {
+			break
+		}
+		a.departure = span{min(a.departure.from, s.from), max(a.departure.to, s.to)}
+		delete(a.departed, key)
+	}
+	a.departed[o.key] = h
+}
