@@ -1,0 +1,203 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+var errPeerClosed = errors.New("closed by the other side")
+
+// run is the writer: it keeps a connection and writes what is queued, until Stop.
+func (d *destination) run() {
+	defer close(d.ended)
+	defer d.cancel()
+	pause := backoff{min: d.cfg.ReconnectMin, max: d.cfg.ReconnectMax}
+	for {
+		ctx, cancel := context.WithTimeout(d.ctx, d.cfg.ConnectTimeout)
+		s, err := d.open(ctx)
+		cancel()
+		if err == nil {
+			began := time.Now()
+			d.connected()
+			err = d.serve(s)
+			s.close()
+			d.disconnected(err)
+			if time.Since(began) >= d.cfg.ReconnectMax {
+				pause.reset()
+			}
+		} else if d.ctx.Err() == nil {
+			d.notConnected(err)
+		}
+		if err == nil || !d.wait(pause.next()) {
+			return
+		}
+	}
+}
+
+// wait pauses for t, or less when Stop begins meanwhile. It returns false when the
+// writer is to end.
+func (d *destination) wait(t time.Duration) bool {
+	hurry := d.hurry
+	select {
+	case <-hurry:
+		hurry = nil // has cut one pause short already
+	default:
+	}
+	timer := time.NewTimer(t)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-hurry:
+	case <-d.ctx.Done():
+	}
+	return d.ctx.Err() == nil
+}
+
+// serve writes what is queued to s. It returns nil when the writer is to end,
+// otherwise why s is of no more use.
+func (d *destination) serve(s sink) error {
+	var last time.Time
+	for {
+		bufs, done := d.take()
+		switch {
+		case done:
+			return nil
+		case len(bufs) > 0:
+			last = time.Now()
+			n, err := s.write(bufs)
+			d.settle(n)
+			if err != nil {
+				return d.writeError(s, err)
+			}
+		default:
+			if end, err := d.sleep(s, last); end {
+				return err
+			}
+		}
+	}
+}
+
+// sleep waits until there is something to write, but not before FlushInterval after
+// last. When s or the writer is to end, it returns true and serve's result.
+func (d *destination) sleep(s sink, last time.Time) (end bool, err error) {
+	select {
+	case <-d.wake:
+	case <-d.hurry:
+		return false, nil
+	case <-s.gone():
+		return true, d.peerClosed()
+	case <-d.ctx.Done():
+		return true, nil
+	}
+	rest := d.cfg.FlushInterval - time.Since(last)
+	if rest <= 0 {
+		return false, nil
+	}
+	timer := time.NewTimer(rest)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-d.hurry:
+	case <-s.gone():
+		return true, d.peerClosed()
+	case <-d.ctx.Done():
+		return true, nil
+	}
+	return false, nil
+}
+
+func (d *destination) connected() {
+	d.mu.Lock()
+	d.stats.Connected = true
+	d.stats.Connects++
+	d.refused = throttle{}
+	d.mu.Unlock()
+	d.log.Info("destination connected")
+}
+
+func (d *destination) notConnected(err error) {
+	d.mu.Lock()
+	d.stats.ConnectErrors++
+	d.stats.LastError = err.Error()
+	attempts := d.refused.add(time.Now(), 1)
+	d.mu.Unlock()
+	if attempts > 0 {
+		d.log.Warn("destination not connected", "error", err, "attempts", attempts)
+	}
+}
+
+// disconnected notes the end of a connection; err is nil for an orderly one.
+func (d *destination) disconnected(err error) {
+	d.mu.Lock()
+	d.stats.Connected = false
+	d.mu.Unlock()
+	if err != nil {
+		d.log.Warn("destination lost", "error", err)
+	}
+}
+
+// writeError notes a failed write and returns its cause, or nil when Stop broke it
+// off.
+func (d *destination) writeError(s sink, err error) error {
+	if d.ctx.Err() != nil {
+		return nil
+	}
+	select {
+	case <-s.gone():
+		err = errPeerClosed // the write failed because of that
+	default:
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stats.WriteErrors++
+	d.stats.LastError = err.Error()
+	return err
+}
+
+// peerClosed notes the end of an idle connection and returns its cause, or nil when
+// it was Stop.
+func (d *destination) peerClosed() error {
+	if d.ctx.Err() != nil {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stats.PeerCloses++
+	d.stats.LastError = errPeerClosed.Error()
+	return errPeerClosed
+}
+
+// backoff is the pause before the next attempt to connect.
+type backoff struct{ min, max, cur time.Duration }
+
+// next returns the pause, of which up to half is left to chance, and doubles it.
+func (b *backoff) next() time.Duration {
+	d := max(b.cur, b.min)
+	b.cur = min(2*d, b.max)
+	return d - rand.N(d/2+1)
+}
+
+func (b *backoff) reset() { b.cur = 0 }
+
+// logInterval is the shortest time between two log lines of one throttle.
+const logInterval = 10 * time.Second
+
+// throttle lets a repeated log line through at its first occurrence and then at
+// most once every logInterval.
+type throttle struct {
+	next    time.Time
+	pending int64
+}
+
+// add notes n occurrences. It returns how many there were since the last line when
+// it is time for one, otherwise zero.
+func (t *throttle) add(now time.Time, n int64) int64 {
+	t.pending += n
+	if now.Before(t.next) {
+		return 0
+	}
+	n, t.pending, t.next = t.pending, 0, now.Add(logInterval)
+	return n
+}
