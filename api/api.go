@@ -1,0 +1,183 @@
+// Package api serves the routes that it is given over HTTP.
+//
+// It knows none of them: each family of routes is a package of its own that
+// returns [Route] values. What they share is here: limits, timeouts, methods,
+// panics, the log, and the counts.
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+)
+
+// What a client may take. A handler that needs longer to answer, as profiles
+// do, moves its own deadline.
+const (
+	headerTimeout  = 10 * time.Second
+	readTimeout    = 30 * time.Second
+	writeTimeout   = time.Minute
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 256 << 10 // a GET of /render may name many targets
+	maxConnections = 1024      // further ones wait in the kernel's backlog
+)
+
+// Config is what New needs.
+type Config struct {
+	Routes []Route
+	// Logger is told of panics, and of each request at debug.
+	Logger *slog.Logger
+}
+
+// Server answers the routes. Its methods may be called concurrently.
+type Server struct {
+	mux  *http.ServeMux
+	log  *slog.Logger
+	http *http.Server
+
+	requests [5]atomic.Uint64 // by class of status
+	panics   atomic.Uint64
+	inFlight atomic.Int64
+}
+
+// Stats is what the server has counted since its start.
+type Stats struct {
+	// Requests counts those answered, by status: 1xx, 2xx and so on. Panics
+	// counts handlers that panicked; they are among Requests as well.
+	Requests [5]uint64
+	Panics   uint64
+	// InFlight is how many are being answered now.
+	InFlight int64
+}
+
+// New returns a server that has started nothing.
+func New(cfg Config) (*Server, error) {
+	if cfg.Logger == nil {
+		return nil, errors.New("api: Logger must be set")
+	}
+	s := &Server{mux: http.NewServeMux(), log: cfg.Logger}
+	seen := make(map[string]bool)
+	for _, r := range cfg.Routes {
+		if err := r.check(); err != nil {
+			return nil, err
+		}
+		if seen[r.Path] {
+			return nil, fmt.Errorf("api: two routes for %q", r.Path)
+		}
+		seen[r.Path] = true
+		r.add(s.mux)
+	}
+	s.mux.Handle("/", index(cfg.Routes))
+	s.http = &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
+	}
+	return s, nil
+}
+
+// Serve answers on ln until Shutdown, and then returns nil. It closes ln.
+func (s *Server) Serve(ln net.Listener) error {
+	err := s.http.Serve(newLimitListener(ln, maxConnections))
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("HTTP on %s: %w", ln.Addr(), err)
+}
+
+// Shutdown accepts no more and waits for the requests under way. Those that are
+// not answered when ctx ends are broken off, and ctx's error returned. Further
+// calls do no harm.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		s.http.Close()
+	}
+	return err
+}
+
+// Stats returns the counts.
+func (s *Server) Stats() Stats {
+	stats := Stats{Panics: s.panics.Load(), InFlight: s.inFlight.Load()}
+	for i := range s.requests {
+		stats.Requests[i] = s.requests[i].Load()
+	}
+	return stats
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	s.inFlight.Add(1)
+	answer := &response{ResponseWriter: w}
+	defer func() {
+		p := recover()
+		if p != nil && p != http.ErrAbortHandler {
+			p = s.panicked(answer, r, p)
+		}
+		s.inFlight.Add(-1)
+		s.requests[min(max(answer.code(), 100), 599)/100-1].Add(1)
+		s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "client", r.RemoteAddr,
+			"status", answer.code(), "bytes", answer.bytes, "took", time.Since(start))
+		if p != nil {
+			panic(p)
+		}
+	}()
+	s.mux.ServeHTTP(answer, r)
+}
+
+// panicked answers 500, or returns what breaks the connection off where the
+// answer has begun, so that half of it is not taken for all.
+func (s *Server) panicked(answer *response, r *http.Request, p any) any {
+	s.panics.Add(1)
+	s.log.Error("a request failed because of a mistake in the program", "method", r.Method, "path", r.URL.Path,
+		"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	if answer.status != 0 {
+		return http.ErrAbortHandler
+	}
+	clear(answer.Header())
+	http.Error(answer, "internal error; the log of the daemon has more", http.StatusInternalServerError)
+	return nil
+}
+
+// response remembers what was answered.
+type response struct {
+	http.ResponseWriter
+	status int // 0 until the answer begins
+	bytes  int64
+}
+
+// code is the status that the client sees.
+func (w *response) code() int {
+	if w.status == 0 {
+		return http.StatusOK
+	}
+	return w.status
+}
+
+func (w *response) WriteHeader(status int) {
+	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *response) Write(b []byte) (int, error) {
+	w.status = w.code()
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection's deadlines.
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }

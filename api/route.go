@@ -1,0 +1,97 @@
+package api
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Route is one path that the server answers.
+type Route struct {
+	// Path begins with a slash and does not end in one: "/render" is answered
+	// as "/render/" is.
+	Path string
+	// Below makes it answer all paths below Path too.
+	Below bool
+	// Methods are those accepted; GET brings HEAD with it. Others are refused
+	// with 405.
+	Methods []string
+	// Loopback refuses clients on other machines with 403.
+	Loopback bool
+	// Summary is a line for the index.
+	Summary string
+	// Handler may read a body of up to 1 MiB; reading more fails.
+	Handler http.Handler
+}
+
+// maxBody is the longest request body in bytes.
+const maxBody = 1 << 20
+
+func (r *Route) check() error {
+	switch {
+	case len(r.Path) < 2 || r.Path[0] != '/' || strings.HasSuffix(r.Path, "/"):
+		return fmt.Errorf("api: path %q: must begin with a slash and not end in one", r.Path)
+	case len(r.Methods) == 0 || r.Handler == nil:
+		return fmt.Errorf("api: path %q: Methods and Handler must be set", r.Path)
+	}
+	return nil
+}
+
+// add makes mux answer the route.
+func (r Route) add(mux *http.ServeMux) {
+	if slices.Contains(r.Methods, http.MethodGet) && !slices.Contains(r.Methods, http.MethodHead) {
+		r.Methods = append(slices.Clone(r.Methods), http.MethodHead)
+	}
+	mux.Handle(r.Path, &r)
+	if r.Below {
+		mux.Handle(r.Path+"/", &r)
+	} else {
+		mux.Handle(r.Path+"/{$}", &r)
+	}
+}
+
+// ServeHTTP checks what the route asks of a request and hands it on.
+func (r *Route) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	switch {
+	case !slices.Contains(r.Methods, req.Method):
+		accepted := strings.Join(r.Methods, ", ")
+		w.Header().Set("Allow", accepted)
+		http.Error(w, fmt.Sprintf("method %s is not allowed for %s; accepted: %s", req.Method, r.Path, accepted),
+			http.StatusMethodNotAllowed)
+		return
+	case r.Loopback && !fromLoopback(req):
+		http.Error(w, r.Path+" only answers clients on this machine", http.StatusForbidden)
+		return
+	}
+	req.Body = http.MaxBytesReader(w, req.Body, maxBody)
+	r.Handler.ServeHTTP(w, req)
+}
+
+func fromLoopback(req *http.Request) bool {
+	host, _, err := net.SplitHostPort(req.RemoteAddr)
+	return err == nil && net.ParseIP(host).IsLoopback()
+}
+
+// index answers "/" with the routes, and 404 to what no route answers.
+func index(routes []Route) http.Handler {
+	var b strings.Builder
+	b.WriteString("coalesce\n\n")
+	for _, r := range routes {
+		fmt.Fprintf(&b, "%-16s %-10s %s\n", r.Path, strings.Join(r.Methods, ", "), r.Summary)
+	}
+	text := b.String()
+	list := Route{Path: "/", Methods: []string{http.MethodGet, http.MethodHead}, Handler: http.HandlerFunc(
+		func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			w.Write([]byte(text))
+		})}
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path != "/" {
+			http.Error(w, fmt.Sprintf("no route %q; / lists those there are", req.URL.Path), http.StatusNotFound)
+			return
+		}
+		list.ServeHTTP(w, req)
+	})
+}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/coalesce-metrics/coalesce/aggregator"
+	"github.com/coalesce-metrics/coalesce/config"
+	"github.com/coalesce-metrics/coalesce/plaintext"
+	"github.com/coalesce-metrics/coalesce/rules"
+	"github.com/spf13/cobra"
+)
+
+func newAggregate() *cobra.Command {
+	var rulesPath, prefix string
+	var forwardAll bool
+	cmd := &cobra.Command{
+		Use:   "aggregate --rules FILE [--prefix STRING] [--forward-all] [FILE…]",
+		Short: "Aggregate plaintext files offline",
+		Long: "aggregate reads plaintext lines from files, or else from standard input, and prints\n" +
+			"every bucket once, as plaintext in order of time and name. Only the datapoints' own\n" +
+			"timestamps count; -1 is refused. Refused lines are counted on standard error.",
+	}
+	cmd.Flags().StringVar(&rulesPath, "rules", "", "rule file")
+	cmd.Flags().StringVar(&prefix, "prefix", config.Default().Prefix, "what every output begins with")
+	cmd.Flags().BoolVar(&forwardAll, "forward-all", false, "print the datapoints themselves, too, as they are read")
+	cmd.RunE = func(cmd *cobra.Command, files []string) error {
+		set, err := loadSet(cmd, rulesPath, prefix)
+		if err != nil {
+			return err
+		}
+		job, err := newOffline(set, forwardAll, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		if len(files) == 0 {
+			err = job.read("standard input", cmd.InOrStdin())
+		}
+		job.bar = newProgress(cmd.ErrOrStderr(), files)
+		for _, path := range files {
+			if err = job.readFile(path); err != nil {
+				break
+			}
+		}
+		job.bar.done()
+		// What was read is printed even when reading has failed.
+		return errors.Join(err, job.finish())
+	}
+	return cmd
+}
+
+// offline aggregates by event time into one writer.
+type offline struct {
+	agg     *aggregator.Aggregator
+	scanner *plaintext.Scanner
+	batch   plaintext.Batch
+	out     *bufio.Writer
+	log     io.Writer
+	bar     *progress
+	rows    []aggregator.Row // of the bucket start that is being emitted
+	line    []byte
+	points  uint64
+	err     error // the first of writing
+}
+
+const offlineBuffer = 1 << 20
+
+func newOffline(set *rules.Set, forwardAll bool, out, log io.Writer) (*offline, error) {
+	j := &offline{scanner: plaintext.NewScanner(int(config.Default().Limits.MaxLine)), out: bufio.NewWriterSize(out, 256<<10), log: log}
+	d := config.Default().Aggregation
+	var err error
+	j.agg, err = aggregator.New(aggregator.Config{
+		Rules: set, EventTime: true, ForwardAll: forwardAll, Lanes: 1,
+		MaxSeries: d.MaxSeries, MaxOutputs: aggregator.MaxOutputs, MaxBuckets: math.MaxInt,
+		Now: func() float64 { return 0 }, Emit: j.emit, Forward: j.forward,
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	return j, err
+}
+
+// emit gathers the rows of one time, which come by output, to write them by name.
+func (j *offline) emit(rows []aggregator.Row) {
+	for _, r := range rows {
+		if len(j.rows) > 0 && j.rows[0].Time != r.Time {
+			j.writeRows()
+		}
+		j.rows = append(j.rows, r)
+	}
+}
+
+func (j *offline) writeRows() {
+	slices.SortFunc(j.rows, func(x, y aggregator.Row) int { return strings.Compare(x.Name, y.Name) })
+	for _, r := range j.rows {
+		j.line = plaintext.Append(j.line[:0], []byte(r.Name), r.Value, float64(r.Time))
+		j.write(j.line)
+	}
+	clear(j.rows)
+	j.rows = j.rows[:0]
+}
+
+func (j *offline) forward(lines []byte, _ int) { j.write(lines) }
+
+func (j *offline) write(b []byte) {
+	if _, err := j.out.Write(b); err != nil && j.err == nil {
+		j.err = err
+	}
+}
+
+func (j *offline) readFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return j.read(path, f)
+}
+
+// read takes in a stream of lines; the last may lack its newline.
+func (j *offline) read(name string, in io.Reader) error {
+	max := j.scanner.MaxLine
+	buf := make([]byte, offlineBuffer+1+plaintext.Pad)
+	have := 0
+	skipping := false
+	for {
+		n, err := in.Read(buf[have:offlineBuffer])
+		j.bar.add(n)
+		have += n
+		if err == io.EOF && have > 0 && !skipping {
+			buf[have] = '\n' // the one byte that is never read into
+			have++
+		}
+		whole := plaintext.Complete(buf[:have])
+		from := 0
+		if skipping && whole > 0 {
+			from = indexNewline(buf[:whole])
+			skipping = false
+		}
+		j.take(buf, from, whole)
+		have = copy(buf, buf[whole:have])
+		if skipping {
+			have = 0
+		} else if have > max {
+			j.scanner.RefuseLong(buf[:max])
+			skipping, have = true, 0
+		}
+		if err == io.EOF {
+			return j.err
+		}
+		if err = errors.Join(err, j.err); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+}
+
+// indexNewline returns the position behind the first newline.
+func indexNewline(b []byte) int {
+	for i, c := range b {
+		if c == '\n' {
+			return i + 1
+		}
+	}
+	return len(b)
+}
+
+// take adds the whole lines buf[from:to].
+func (j *offline) take(buf []byte, from, to int) {
+	if from >= to {
+		return
+	}
+	j.batch.Buf = buf
+	l := j.agg.Acquire()
+	for from < to {
+		from = j.scanner.Scan(&j.batch, from, to)
+		l.Add(&j.batch)
+		j.points += uint64(j.batch.N)
+	}
+	l.Release()
+}
+
+// finish prints the buckets and says what became of the lines.
+func (j *offline) finish() error {
+	j.agg.Flush()
+	j.writeRows()
+	if err := j.out.Flush(); err != nil && j.err == nil {
+		j.err = err
+	}
+	s := j.agg.Stats()
+	fmt.Fprintf(j.log, "coalesce: %d datapoints read, %d matched a rule; %d rows written\n", j.points, s.Matched, s.Rows)
+	var refused uint64
+	var why []string
+	for r, n := range j.scanner.Refused {
+		if n > 0 && plaintext.Reason(r) != plaintext.Blank {
+			refused += n
+			why = append(why, fmt.Sprintf("%s %d", plaintext.Reason(r), n))
+		}
+	}
+	if refused > 0 {
+		fmt.Fprintf(j.log, "coalesce: %d lines refused: %s\n", refused, strings.Join(why, ", "))
+	}
+	for d, n := range s.Dropped {
+		if n > 0 {
+			fmt.Fprintf(j.log, "coalesce: %d contributions dropped: %s\n", n, aggregator.Drop(d))
+		}
+	}
+	return j.err
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/coalesce-metrics/coalesce/api"
+	"github.com/coalesce-metrics/coalesce/api/graphite"
+	"github.com/coalesce-metrics/coalesce/api/operate"
+	"github.com/coalesce-metrics/coalesce/metrics"
+	"github.com/coalesce-metrics/coalesce/query"
+	"github.com/coalesce-metrics/coalesce/upstream"
+)
+
+// What one request to /render may ask for.
+const (
+	maxTargets = 1000
+	maxPoints  = 1_000_000
+)
+
+// web is the HTTP side of the daemon. A nil web serves nothing.
+type web struct {
+	server *api.Server
+	ln     net.Listener
+	done   chan error
+}
+
+// newWeb binds the address for HTTP; it returns nil where there is none.
+func (d *daemon) newWeb() (*web, error) {
+	if d.cfg.HTTP.Listen == "" {
+		return nil, nil
+	}
+	engine, err := query.New(query.Config{Source: d.agg.Buckets, MaxTargets: maxTargets, MaxPoints: maxPoints})
+	if err != nil {
+		return nil, err
+	}
+	w := &web{done: make(chan error, 1)}
+	sources := d.sources()
+	sources.HTTP = func() api.Stats { return w.server.Stats() }
+	routes := operate.Routes(operate.Config{Gatherer: metrics.NewRegistry(sources), Unready: d.ready.Reason, Logger: d.log})
+	routes = append(routes, graphite.Routes(graphite.Config{Fetch: engine.Fetch, Now: time.Now, Logger: d.log})...)
+	if w.server, err = api.New(api.Config{Routes: routes, Logger: d.log}); err != nil {
+		return nil, err
+	}
+	if w.ln, err = net.Listen("tcp", d.cfg.HTTP.Listen); err != nil {
+		return nil, fmt.Errorf("http: %w", err)
+	}
+	return w, nil
+}
+
+func (w *web) start() {
+	if w != nil {
+		go func() { w.done <- w.server.Serve(w.ln) }()
+	}
+}
+
+// webPatience is how long a stop waits for requests under way.
+const webPatience = 3 * time.Second
+
+// stop lets requests end.
+func (w *web) stop(ctx context.Context) error {
+	if w == nil {
+		return nil
+	}
+	ctx, done := context.WithTimeout(ctx, webPatience)
+	defer done()
+	if err := w.server.Shutdown(ctx); err != nil {
+		return fmt.Errorf("http: %w", err)
+	}
+	return <-w.done
+}
+
+// close gives the address back when nothing was started.
+func (w *web) close() {
+	if w != nil {
+		w.ln.Close()
+	}
+}
+
+// sources says where the daemon's own numbers come from.
+func (d *daemon) sources() metrics.Sources {
+	a := d.cfg.Aggregation
+	s := metrics.Sources{
+		Aggregator: d.agg.Stats,
+		Rules:      d.agg.RuleStats,
+		Ingest:     d.in.Stats,
+		Upstream:   d.up.Stats,
+		Reload:     d.rules.Status,
+		Limits: metrics.Limits{
+			Series: a.MaxSeries, Outputs: a.MaxOutputs, Buckets: a.MaxBuckets,
+			QueueRows: int64(d.cfg.Queue.Datapoints), QueueBytes: int64(d.cfg.Queue.Bytes),
+		},
+		Build: metrics.Build{Version: version, Revision: revision()},
+	}
+	for _, l := range d.cfg.AllListeners() {
+		n := l.MaxConnections
+		if l.Transport == "udp" {
+			n = 0
+		}
+		s.Limits.Connections = append(s.Limits.Connections, n)
+	}
+	return s
+}
+
+// startReporter sends the daemon's own numbers upstream as Graphite series.
+func (d *daemon) startReporter(ctx context.Context) error {
+	m := d.cfg.Metrics
+	if m.Interval == 0 || len(d.cfg.Upstream) == 0 {
+		return nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("the name of this host, for its own metrics: %w", err)
+	}
+	r, err := metrics.NewReporter(metrics.ReporterConfig{
+		Sources: d.sources(), Prefix: m.Prefix, Host: host, Instance: m.Instance,
+		Interval: time.Duration(m.Interval), Now: unixNow,
+		Send: func(lines []byte, n int) { d.up.Send(lines, n, upstream.Self) },
+	})
+	if err != nil {
+		return err
+	}
+	d.running.Go(func() { r.Run(ctx) })
+	return nil
+}

@@ -1,0 +1,334 @@
+package metrics
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"github.com/coalesce-metrics/coalesce/aggregator"
+	"github.com/coalesce-metrics/coalesce/api"
+	"github.com/coalesce-metrics/coalesce/ingest"
+	"github.com/coalesce-metrics/coalesce/plaintext"
+	"github.com/coalesce-metrics/coalesce/rules"
+	"github.com/coalesce-metrics/coalesce/upstream"
+)
+
+// example is a daemon of which every number is another one.
+func example() Sources {
+	return Sources{
+		Aggregator: func() aggregator.Stats {
+			return aggregator.Stats{
+				Accepted: 1000, Matched: 700, Unmatched: 250, Filtered: 50, Forwarded: 990,
+				Contributions: 1500, Added: 1400, Dropped: [aggregator.NumDrops]uint64{60, 20, 10, 7, 3},
+				Learned: 90, Evicted: 4, Rows: 33, Closed: 30, Amended: 2, Early: 1, Partial: 5, Late: 11,
+				Series: 86, Outputs: 12, Buckets: 24, Rules: 2, Version: 6,
+			}
+		},
+		Rules: func() []aggregator.RuleStats {
+			return []aggregator.RuleStats{
+				{File: "agg.conf", Line: 3, Output: "all.<app>", Matched: 600, Dropped: 40, Outputs: 8, Closed: 20, Late: 9, Amended: 1},
+				{File: "agg.conf", Line: 4, Output: "all.<app>", Matched: 100, Outputs: 4, Closed: 10, Late: 2, Amended: 1},
+			}
+		},
+		Ingest: func() []ingest.Stats {
+			tcp := ingest.Stats{
+				Name: "tcp", Protocol: "plaintext", Transport: "tcp", Address: "[::]:2023",
+				Connections: 3, Connected: 17, AtLimit: true, LimitReached: 2, AcceptErrors: 1, ReadErrors: 4, IdleCloses: 6,
+				Bytes: 40_000, Accepted: 800, Unfinished: 1,
+			}
+			tcp.Refused[plaintext.Blank] = 99
+			tcp.Refused[plaintext.NaNValue] = 8
+			udp := ingest.Stats{
+				Name: "udp", Protocol: "plaintext", Transport: "udp", Address: "[::]:2023",
+				Bytes: 10_000, Datagrams: 55, KernelDrops: 12, Accepted: 200,
+			}
+			udp.Refused[plaintext.BadValue] = 5
+			return []ingest.Stats{tcp, udp}
+		},
+		Upstream: func() []upstream.DestinationStats {
+			return []upstream.DestinationStats{{
+				Name: "127.0.0.1:2004", Connected: true,
+				Made: [upstream.NumKinds]int64{990, 33, 7}, Written: 1000, InFlight: 9, Queued: 14, QueuedBytes: 600,
+				Dropped: [upstream.NumReasons]int64{5, 2}, BytesWritten: 44_000,
+				Connects: 3, ConnectErrors: 8, WriteErrors: 1, PeerCloses: 2,
+			}}
+		},
+		Reload: func() ReloadStatus {
+			return ReloadStatus{LastSuccess: time.UnixMilli(1_700_000_000_500), Reloads: 5, Failures: 2}
+		},
+		HTTP: func() api.Stats { return api.Stats{Requests: [5]uint64{0, 70, 1, 6, 2}, Panics: 1, InFlight: 1} },
+		Limits: Limits{
+			Series: 4000, Outputs: 1000, Buckets: 9000, QueueRows: 500, QueueBytes: 65536, Connections: []int{3, 3},
+		},
+		Build: Build{Version: "1.2.3", Revision: "abc"},
+	}
+}
+
+// gather returns every sample as "name{label=value,…}".
+func gather(t testing.TB, c prometheus.Collector) map[string]float64 {
+	t.Helper()
+	r := prometheus.NewPedanticRegistry()
+	r.MustRegister(c)
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.Metric {
+			var labels []string
+			for _, l := range m.Label {
+				labels = append(labels, l.GetName()+"="+l.GetValue())
+			}
+			key := f.GetName()
+			if labels != nil {
+				key += "{" + strings.Join(labels, ",") + "}"
+			}
+			samples[key] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	return samples
+}
+
+func TestCollector(t *testing.T) {
+	got := gather(t, NewCollector(example()))
+	for key := range got {
+		if strings.HasPrefix(key, "coalesce_build_info") {
+			delete(got, key) // carries the version of Go
+		}
+	}
+	tcp, udp := "{listener=tcp,protocol=plaintext", "{listener=udp,protocol=plaintext"
+	dest := "{destination=127.0.0.1:2004"
+	rule3, rule4 := "{file=agg.conf,line=3,rule=all.<app>}", "{file=agg.conf,line=4,rule=all.<app>}"
+	want := map[string]float64{
+		"listener_info{address=[::]:2023,listener=tcp,protocol=plaintext,transport=tcp}": 1,
+		"listener_info{address=[::]:2023,listener=udp,protocol=plaintext,transport=udp}": 1,
+		// Blank lines are no items.
+		"received_items_total" + tcp + "}": 809, "received_items_total" + udp + "}": 205,
+		"accepted_items_total" + tcp + "}": 800, "accepted_items_total" + udp + "}": 200,
+		"received_bytes_total" + tcp + "}": 40_000, "received_bytes_total" + udp + "}": 10_000,
+		"read_errors_total" + tcp + "}": 4, "read_errors_total" + udp + "}": 0,
+		"received_datagrams_total" + udp + "}": 55, "kernel_dropped_datagrams_total" + udp + "}": 12,
+		"connections" + tcp + "}": 3, "connections_limit" + tcp + "}": 3, "connections_at_limit" + tcp + "}": 1,
+		"connections_limit_reached_total" + tcp + "}": 2, "connections_opened_total" + tcp + "}": 17,
+		"connections_closed_idle_total" + tcp + "}": 6, "accept_errors_total" + tcp + "}": 1,
+
+		"datapoints_accepted_total": 1000, "datapoints_matched_total": 700, "datapoints_unmatched_total": 250,
+		"datapoints_filtered_total": 50, "datapoints_forwarded_total": 990, "datapoints_late_total": 11,
+		"contributions_total": 1500, "contributions_added_total": 1400,
+		"contributions_dropped_total{reason=too_old}": 60, "contributions_dropped_total{reason=too_new}": 20,
+		"contributions_dropped_total{reason=conflict}": 10, "contributions_dropped_total{reason=outputs_full}": 7,
+		"contributions_dropped_total{reason=buckets_full}": 3,
+		"series": 86, "series_limit": 4000, "series_learned_total": 90, "series_evicted_total": 4,
+		"outputs": 12, "outputs_limit": 1000, "buckets": 24, "buckets_limit": 9000,
+		"buckets_closed_total": 30, "buckets_amended_total": 2, "buckets_early_total": 1, "buckets_partial_total": 5,
+		"aggregate_rows_total": 33,
+
+		"rule_datapoints_matched_total" + rule3: 600, "rule_datapoints_matched_total" + rule4: 100,
+		"rule_datapoints_dropped_total" + rule3: 40, "rule_datapoints_dropped_total" + rule4: 0,
+		"rule_datapoints_late_total" + rule3: 9, "rule_datapoints_late_total" + rule4: 2,
+		"rule_outputs" + rule3: 8, "rule_outputs" + rule4: 4,
+		"rule_buckets_closed_total" + rule3: 20, "rule_buckets_closed_total" + rule4: 10,
+		"rule_buckets_amended_total" + rule3: 1, "rule_buckets_amended_total" + rule4: 1,
+		"rules_omitted": 0, "rules_loaded": 2, "rules_version": 6,
+		"rules_last_reload_successful": 0, "rules_last_reload_success_timestamp_seconds": 1_700_000_000.5,
+		"rules_reloads_total": 5, "rules_reload_failures_total": 2,
+
+		"destination_rows_made_total" + dest + ",kind=raw}": 990, "destination_rows_made_total" + dest + ",kind=aggregate}": 33,
+		"destination_rows_made_total" + dest + ",kind=self}": 7,
+		"destination_rows_written_total" + dest + "}":        1000,
+		"destination_rows_in_flight" + dest + "}":            9, "destination_rows_queued" + dest + "}": 14,
+		"destination_rows_dropped_total" + dest + ",reason=queue_full}": 5,
+		"destination_rows_dropped_total" + dest + ",reason=stopped}":    2,
+		"destination_queue_limit_rows":                                  500, "destination_queue_limit_bytes": 65536,
+		"destination_queue_bytes" + dest + "}": 600, "destination_written_bytes_total" + dest + "}": 44_000,
+		"destination_connected" + dest + "}": 1, "destination_connects_total" + dest + "}": 3,
+		"destination_connect_errors_total" + dest + "}": 8, "destination_write_errors_total" + dest + "}": 1,
+		"destination_peer_closes_total" + dest + "}": 2,
+
+		"http_requests_total{code=1xx}": 0, "http_requests_total{code=2xx}": 70, "http_requests_total{code=3xx}": 1,
+		"http_requests_total{code=4xx}": 6, "http_requests_total{code=5xx}": 2,
+		"http_requests_in_flight": 1, "http_panics_total": 1,
+	}
+	for _, l := range []string{tcp, udp} {
+		for _, reason := range []string{"bad_fields", "bad_utf8", "bad_value", "nan_value", "bad_timestamp", "line_too_long", "unfinished"} {
+			want["refused_items_total"+l+",reason="+reason+"}"] = 0
+		}
+	}
+	want["refused_items_total"+tcp+",reason=nan_value}"] = 8
+	want["refused_items_total"+tcp+",reason=unfinished}"] = 1
+	want["refused_items_total"+udp+",reason=bad_value}"] = 5
+	full := map[string]float64{}
+	for key, v := range want {
+		full["coalesce_"+key] = v
+	}
+	if diff := cmp.Diff(full, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Prometheus' own checks of names, types, units and help texts.
+func TestLint(t *testing.T) {
+	r := NewRegistry(example())
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	prefixes := map[string]bool{}
+	for _, f := range families {
+		prefix, _, _ := strings.Cut(f.GetName(), "_")
+		prefixes[prefix] = true
+	}
+	if !prefixes["coalesce"] || !prefixes["go"] || !prefixes["process"] {
+		t.Errorf("families of %v only", prefixes)
+	}
+	problems, err := promlint.NewWithMetricFamilies(families).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if strings.HasPrefix(p.Metric, namespace) {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+	}
+}
+
+// A part that the daemon does not have shows nothing, rather than zeros.
+func TestNoSources(t *testing.T) {
+	got := gather(t, NewCollector(Sources{}))
+	for key := range got {
+		if !strings.Contains(key, "_limit") && !strings.Contains(key, "build_info") && !strings.Contains(key, "rules_omitted") {
+			t.Errorf("shows %s", key)
+		}
+	}
+}
+
+func TestManyRules(t *testing.T) {
+	src := example()
+	src.Rules = func() []aggregator.RuleStats {
+		all := make([]aggregator.RuleStats, maxRules+7)
+		for i := range all {
+			all[i].Line = i + 1
+		}
+		return all
+	}
+	got := gather(t, NewCollector(src))
+	if got["coalesce_rules_omitted"] != 7 {
+		t.Errorf("%v rules omitted, want 7", got["coalesce_rules_omitted"])
+	}
+	last := fmt.Sprintf("coalesce_rule_outputs{file=,line=%d,rule=}", maxRules)
+	if _, ok := got[last]; !ok {
+		t.Errorf("no %s", last)
+	}
+}
+
+func TestLabelsThatAreNotUTF8(t *testing.T) {
+	src := example()
+	src.Rules = func() []aggregator.RuleStats {
+		return []aggregator.RuleStats{{File: "caf\xe9.conf", Line: 1, Output: "x", Outputs: 3}}
+	}
+	got := gather(t, NewCollector(src))
+	if n := got["coalesce_rule_outputs{file=caf\ufffd.conf,line=1,rule=x}"]; n != 3 {
+		t.Errorf("got %v", n)
+	}
+}
+
+// The sums hold in every scrape of an aggregator and an upstream at work.
+func TestBalance(t *testing.T) {
+	parsed, diags := rules.Parse("t.conf", []byte("all (10) = sum app.*\nall (10) = max app.1\n"), rules.Options{})
+	if len(diags) > 0 {
+		t.Fatal(diags[0])
+	}
+	log := slog.New(slog.DiscardHandler)
+	up, err := upstream.New(upstream.Config{
+		Destinations: []upstream.Destination{{Scheme: upstream.Stdout}}, Stdout: io.Discard, QueueDatapoints: 1000, Logger: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	up.Start()
+	defer up.Stop(t.Context())
+	var clock atomic.Int64
+	clock.Store(1_700_000_000)
+	agg, err := aggregator.New(aggregator.Config{
+		Rules: rules.NewSet(parsed), Grace: 1, AmendDelay: -1, Keep: 2, Future: 600, OutputIdle: 60,
+		MaxSeries: 100, MaxOutputs: 10, MaxBuckets: 10, Lanes: 2, ForwardAll: true, Logger: log,
+		Now: func() float64 { return float64(clock.Load()) },
+		Emit: func(rows []aggregator.Row) {
+			up.Send([]byte(strings.Repeat("x 1 1\n", len(rows))), len(rows), upstream.Aggregate)
+		},
+		Forward: func(lines []byte, n int) { up.Send(lines, n, upstream.Raw) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := NewCollector(Sources{Aggregator: agg.Stats, Rules: agg.RuleStats, Upstream: up.Stats})
+
+	var feeders sync.WaitGroup
+	for range 2 {
+		feeders.Go(func() {
+			var b plaintext.Batch
+			for range 300 {
+				now := float64(clock.Add(1))
+				l := agg.Acquire()
+				b.Reset()
+				for i := range 50 {
+					b.Add(fmt.Appendf(nil, "%s.%d", []string{"app", "other"}[i%2], i%8/2), 1, now+float64(i-25)*40)
+				}
+				l.Add(&b)
+				l.Release()
+			}
+		})
+	}
+	fed := make(chan struct{})
+	go func() { feeders.Wait(); close(fed) }()
+	for done := false; !done; {
+		select {
+		case <-fed:
+			done = true
+		default:
+			agg.Tick()
+		}
+		checkBalance(t, gather(t, c))
+	}
+	got := gather(t, c)
+	if got["coalesce_datapoints_accepted_total"] != 30_000 || got["coalesce_contributions_dropped_total{reason=too_new}"] == 0 ||
+		got["coalesce_datapoints_unmatched_total"] == 0 || got["coalesce_destination_rows_made_total{destination=stdout:,kind=raw}"] != 30_000 {
+		t.Errorf("too little happened: %v", got)
+	}
+}
+
+func checkBalance(t *testing.T, got map[string]float64) {
+	t.Helper()
+	sum := func(name string) (n float64) {
+		for key, v := range got {
+			if key == "coalesce_"+name || strings.HasPrefix(key, "coalesce_"+name+"{") {
+				n += v
+			}
+		}
+		return n
+	}
+	for whole, parts := range map[string][]string{
+		"datapoints_accepted_total": {"datapoints_matched_total", "datapoints_unmatched_total", "datapoints_filtered_total"},
+		"contributions_total":       {"contributions_added_total", "contributions_dropped_total"},
+		"destination_rows_made_total": {"destination_rows_written_total", "destination_rows_in_flight", "destination_rows_queued",
+			"destination_rows_dropped_total"},
+	} {
+		var n float64
+		for _, p := range parts {
+			n += sum(p)
+		}
+		if sum(whole) != n {
+			t.Fatalf("%s is %v, but the sum of %v is %v", whole, sum(whole), parts, n)
+		}
+	}
+}

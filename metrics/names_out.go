@@ -1,0 +1,199 @@
+package metrics
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/coalesce-metrics/coalesce/aggregator"
+	"github.com/coalesce-metrics/coalesce/upstream"
+)
+
+func eachRule[T uint64 | int](value func(r *aggregator.RuleStats) T) func(*snapshot, sample) {
+	return func(s *snapshot, emit sample) {
+		for i := range s.rules {
+			r := &s.rules[i]
+			emit(float64(value(r)), r.Output, r.File, strconv.Itoa(r.Line))
+		}
+	}
+}
+
+var ruleFamilies = []family{{
+	name: "rule_datapoints_matched_total", kind: counter, labels: ruleLabels,
+	help: "Datapoints that the rule matches; those of an open bucket are counted when it closes.",
+	read: eachRule(func(r *aggregator.RuleStats) uint64 { return r.Matched }),
+}, {
+	name: "rule_datapoints_dropped_total", kind: counter, labels: ruleLabels,
+	help: "Datapoints that the rule matches and that are not in its aggregate.",
+	read: eachRule(func(r *aggregator.RuleStats) uint64 { return r.Dropped }),
+}, {
+	name: "rule_datapoints_late_total", kind: counter, labels: ruleLabels,
+	help: "Datapoints of the rule that came after their bucket had been emitted.",
+	read: eachRule(func(r *aggregator.RuleStats) uint64 { return r.Late }),
+}, {
+	name: "rule_outputs", kind: gauge, labels: ruleLabels,
+	help: "Outputs that the rule feeds.",
+	read: eachRule(func(r *aggregator.RuleStats) int { return r.Outputs }),
+}, {
+	name: "rule_buckets_closed_total", kind: counter, labels: ruleLabels,
+	help: "Buckets of the rule emitted for the first time.",
+	read: eachRule(func(r *aggregator.RuleStats) uint64 { return r.Closed }),
+}, {
+	name: "rule_buckets_amended_total", kind: counter, labels: ruleLabels,
+	help: "Buckets of the rule emitted again with late datapoints.",
+	read: eachRule(func(r *aggregator.RuleStats) uint64 { return r.Amended }),
+}, {
+	name: "rules_omitted", kind: gauge,
+	help: "Rules that are in force and not shown one by one, because there are too many.",
+	read: func(s *snapshot, emit sample) { emit(float64(s.omitted)) },
+}}
+
+func ofReload(value func(r *ReloadStatus) float64) func(*snapshot, sample) {
+	return func(s *snapshot, emit sample) {
+		if s.Reload != nil {
+			emit(value(&s.reload))
+		}
+	}
+}
+
+func unix(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1e3
+}
+
+var reloadFamilies = []family{{
+	name: "rules_loaded", kind: gauge, series: as("rules"),
+	help: "Rules in force.",
+	read: total(func(a *aggregator.Stats) int { return a.Rules }),
+}, {
+	name: "rules_version", kind: gauge,
+	help: "How often rules have been put in force since the start, the start included.",
+	read: total(func(a *aggregator.Stats) int { return int(a.Version) }),
+}, {
+	name: "rules_last_reload_successful", kind: gauge, series: as("reloadOK"),
+	help: "1 if the rules in force are those of the last attempt to load them, else 0.",
+	read: ofReload(func(r *ReloadStatus) float64 { return float64(flag(r.OK)) }),
+}, {
+	name: "rules_last_reload_success_timestamp_seconds", kind: gauge,
+	help: "When rules were last put in force, in Unix time; 0 is never.",
+	read: ofReload(func(r *ReloadStatus) float64 { return unix(r.LastSuccess) }),
+}, {
+	name: "rules_reloads_total", kind: counter, series: as("reloads"),
+	help: "Reloads that put other rules in force.",
+	read: ofReload(func(r *ReloadStatus) float64 { return float64(r.Reloads) }),
+}, {
+	name: "rules_reload_failures_total", kind: counter, series: as("reloadFailures"),
+	help: "Reloads that left the rules as they were because of an error, which is in the log.",
+	read: ofReload(func(r *ReloadStatus) float64 { return float64(r.Failures) }),
+}}
+
+// The series of drops at a destination; carbon has a name for the first.
+func destinationDrops(labels []string) string {
+	name := "stoppedDrops"
+	if labels[1] == upstream.QueueFull.String() {
+		name = "fullQueueDrops"
+	}
+	return perDestination(name)(labels)
+}
+
+var destinationFamilies = []family{{
+	name: "destination_rows_made_total", kind: counter, labels: with(destinationLabels, "kind"),
+	series: perDestination("attemptedRelays"),
+	help:   "Rows to be sent, by kind: the sum of those written, in flight, queued and dropped.",
+	read: func(s *snapshot, emit sample) {
+		for i := range s.dests {
+			for k, n := range s.dests[i].Made {
+				emit(float64(n), s.dests[i].Name, upstream.Kind(k).String())
+			}
+		}
+	},
+}, {
+	name: "destination_rows_written_total", kind: counter, labels: destinationLabels, series: perDestination("sent"),
+	help: "Rows that the operating system took whole.",
+	read: eachDestination(func(d *upstream.DestinationStats) int64 { return d.Written }),
+}, {
+	name: "destination_rows_in_flight", kind: gauge, labels: destinationLabels,
+	help: "Rows in the write under way.",
+	read: eachDestination(func(d *upstream.DestinationStats) int64 { return d.InFlight }),
+}, {
+	name: "destination_rows_queued", kind: gauge, labels: destinationLabels, series: perDestination("queued"),
+	help: "Rows that wait.",
+	read: eachDestination(func(d *upstream.DestinationStats) int64 { return d.Queued }),
+}, {
+	name: "destination_rows_dropped_total", kind: counter, labels: with(destinationLabels, "reason"),
+	series: destinationDrops,
+	help:   "Rows lost, by reason.",
+	read: func(s *snapshot, emit sample) {
+		for i := range s.dests {
+			for r, n := range s.dests[i].Dropped {
+				emit(float64(n), s.dests[i].Name, upstream.Reason(r).String())
+			}
+		}
+	},
+}, {
+	name: "destination_queue_limit_rows", kind: gauge,
+	help: "Rows that may wait for one destination (queue.datapoints).",
+	read: func(s *snapshot, emit sample) { emit(float64(s.Limits.QueueRows)) },
+}, {
+	name: "destination_queue_bytes", kind: gauge, labels: destinationLabels,
+	help: "Bytes of the rows that wait.",
+	read: eachDestination(func(d *upstream.DestinationStats) int64 { return d.QueuedBytes }),
+}, {
+	name: "destination_queue_limit_bytes", kind: gauge,
+	help: "Bytes of rows that may wait for one destination (queue.bytes).",
+	read: func(s *snapshot, emit sample) { emit(float64(s.Limits.QueueBytes)) },
+}, {
+	name: "destination_written_bytes_total", kind: counter, labels: destinationLabels,
+	help: "Bytes that the operating system took, rows cut short included.",
+	read: eachDestination(func(d *upstream.DestinationStats) int64 { return d.BytesWritten }),
+}, {
+	name: "destination_connected", kind: gauge, labels: destinationLabels, series: perDestination("connected"),
+	help: "1 while there is a connection, else 0.",
+	read: eachDestination(func(d *upstream.DestinationStats) int64 { return int64(flag(d.Connected)) }),
+}, {
+	name: "destination_connects_total", kind: counter, labels: destinationLabels,
+	help: "Connections made.",
+	read: eachDestination(func(d *upstream.DestinationStats) int64 { return d.Connects }),
+}, {
+	name: "destination_connect_errors_total", kind: counter, labels: destinationLabels,
+	help: "Attempts to connect that failed.",
+	read: eachDestination(func(d *upstream.DestinationStats) int64 { return d.ConnectErrors }),
+}, {
+	name: "destination_write_errors_total", kind: counter, labels: destinationLabels,
+	help: "Connections that ended in a failed write.",
+	read: eachDestination(func(d *upstream.DestinationStats) int64 { return d.WriteErrors }),
+}, {
+	name: "destination_peer_closes_total", kind: counter, labels: destinationLabels,
+	help: "Connections that the other side closed.",
+	read: eachDestination(func(d *upstream.DestinationStats) int64 { return d.PeerCloses }),
+}}
+
+var httpFamilies = []family{{
+	name: "http_requests_total", kind: counter, labels: []string{"code"},
+	help: "HTTP requests answered, by class of status code.",
+	read: func(s *snapshot, emit sample) {
+		if s.HTTP == nil {
+			return
+		}
+		for i, n := range s.http.Requests {
+			emit(float64(n), strconv.Itoa(i+1)+"xx")
+		}
+	},
+}, {
+	name: "http_requests_in_flight", kind: gauge,
+	help: "HTTP requests being answered.",
+	read: func(s *snapshot, emit sample) {
+		if s.HTTP != nil {
+			emit(float64(s.http.InFlight))
+		}
+	},
+}, {
+	name: "http_panics_total", kind: counter, series: as("httpPanics"),
+	help: "HTTP requests that failed because of a mistake in the program, which is in the log.",
+	read: func(s *snapshot, emit sample) {
+		if s.HTTP != nil {
+			emit(float64(s.http.Panics))
+		}
+	},
+}}
