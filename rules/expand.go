@@ -85,7 +85,7 @@ func (m *Matcher) matchTags(r *Rule) bool {
 			return false
 		}
 		value := m.name[m.tags[at].value:m.tags[at].end]
-		if !m.vm.matchSegment(&r.tags[i].value, value, 0, len(value)) {
+		if !matchSegment(&m.vm, &r.tags[i].value, value, 0, len(value)) {
 			return false
 		}
 	}
@@ -140,9 +140,8 @@ func (m *Matcher) appendField(dst []byte, r *Rule, field int) []byte {
 	if c.prog == nil {
 		return append(dst, text[lo+c.pre:hi-c.post]...)
 	}
-	m.vm.run(c.prog, text, lo, hi, c.open, c.group+1)
-	lo, hi = m.vm.caps[2*c.group], m.vm.caps[2*c.group+1]
-	if lo < 0 || hi < 0 {
+	m.vm.Run(c.prog, text, lo, hi, c.open, c.group+1)
+	if lo, hi = m.vm.Group(c.group); lo < 0 {
 		return append(dst, unset...)
 	}
 	return append(dst, text[lo:hi]...)

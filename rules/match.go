@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/coalesce-metrics/coalesce/pyre"
 )
 
 // Match is a rule that a name matches.
@@ -27,7 +29,7 @@ type Matcher struct {
 	anyOnly bool // stop at the first match
 	found   bool
 
-	vm    machine
+	vm    pyre.Machine
 	buf   []byte // outputs one after the other
 	spans []span
 	out   []Match
@@ -80,7 +82,7 @@ func (s *Set) match(m *Matcher, name []byte) {
 	if cap(m.buf) > maxScratch {
 		m.buf = nil
 	}
-	m.vm.shrink()
+	m.vm.Shrink()
 	if len(s.rules) == 0 || !m.split(name) {
 		return
 	}
@@ -207,7 +209,7 @@ func (m *Matcher) tryPartial(a *affixes, node []byte, i, hi int) bool {
 			return false
 		}
 		for _, c := range list {
-			if !m.vm.matchSegment(&c.seg, m.text, int(at), int(at)+len(node)) {
+			if !matchSegment(&m.vm, &c.seg, m.text, int(at), int(at)+len(node)) {
 				continue
 			}
 			if hi >= 0 && m.walkBack(c.kid, i, hi) || hi < 0 && m.walk(c.kid, i) {
@@ -218,7 +220,7 @@ func (m *Matcher) tryPartial(a *affixes, node []byte, i, hi int) bool {
 }
 
 // matchSegment reports whether seg matches the part of text from lo to hi.
-func (m *machine) matchSegment(seg *segment, text []byte, lo, hi int) bool {
+func matchSegment(vm *pyre.Machine, seg *segment, text []byte, lo, hi int) bool {
 	node := text[lo:hi]
 	switch seg.kind {
 	case segLiteral:
@@ -228,7 +230,7 @@ func (m *machine) matchSegment(seg *segment, text []byte, lo, hi int) bool {
 	case segGlob:
 		return matchGlob(seg.glob, seg.least, node)
 	}
-	return hasEdges(node, seg.pre, seg.post) && m.run(seg.prog, text, lo, hi, false, 0)
+	return hasEdges(node, seg.pre, seg.post) && vm.Run(seg.prog, text, lo, hi, false, 0)
 }
 
 // tryGaps fires the gaps that match the nodes from lo to hi as one text.
@@ -254,7 +256,7 @@ func (m *Matcher) matchGap(g *gap, text []byte, at int) bool {
 	if g.prog == nil {
 		return len(text) > len(g.pre)+len(g.post)
 	}
-	return bytes.Contains(text, g.need) && m.vm.run(g.prog, m.text, at, at+len(text), g.open, 0)
+	return bytes.Contains(text, g.need) && m.vm.Run(g.prog, m.text, at, at+len(text), g.open, 0)
 }
 
 func hasEdges(text []byte, pre, post string) bool {

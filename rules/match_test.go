@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/coalesce-metrics/coalesce/cell"
+	"github.com/coalesce-metrics/coalesce/pyre"
 )
 
 // naiveRule matches by the standard library's regexp over whole texts, with none of the index.
@@ -22,14 +23,14 @@ type naiveRule struct {
 
 func naive(r *Rule) *naiveRule {
 	n := &naiveRule{rule: r, groups: map[*regexp.Regexp][]int{}}
-	fields := &fieldNames{}
-	compile := func(s source, format string) *regexp.Regexp {
-		text, groups, err := translate(s, fields, func(int, string) {})
+	fields := &pyre.Names{}
+	compile := func(s pyre.Source, format string) *regexp.Regexp {
+		tree, err := pyre.Parse(s, pyre.Options{Names: fields})
 		if err != nil {
 			panic(err)
 		}
-		re := regexp.MustCompile(fmt.Sprintf(format, text))
-		n.groups[re] = groups
+		re := regexp.MustCompile(fmt.Sprintf(format, tree.Text))
+		n.groups[re] = tree.Groups
 		return re
 	}
 	quiet := func(int, string) {}

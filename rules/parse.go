@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/coalesce-metrics/coalesce/cell"
+	"github.com/coalesce-metrics/coalesce/pyre"
 )
 
 // Parse reads a rule file. It returns the rules of the good lines in file order, and every error and warning; a caller
@@ -132,7 +133,7 @@ func (p *fileParser) line(raw []byte) {
 			return
 		}
 	}
-	trimmed := strings.TrimFunc(text, isSpace)
+	trimmed := strings.TrimFunc(text, pyre.IsSpace)
 	if trimmed == "" || trimmed[0] == '#' {
 		return
 	}
@@ -163,7 +164,7 @@ func splitLine(text string) (words []word, equals int) {
 		col++
 		tagged := len(words) == 0 && start >= 0 && strings.ContainsRune(text[start:i], ';')
 		switch {
-		case isSpace(r):
+		case pyre.IsSpace(r):
 			flush(i)
 		case r == '=' && equals < 0 && !tagged:
 			flush(i)

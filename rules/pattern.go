@@ -1,10 +1,11 @@
 package rules
 
 import (
-	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/coalesce-metrics/coalesce/pyre"
 )
 
 // tagPattern is a condition on one tag.
@@ -26,7 +27,7 @@ func compilePattern(r *Rule, warn func(int, string)) *Error {
 			return &Error{PartPattern, 1, "no name before the first ;: expected name;key=value, with <<name>> for any name"}
 		}
 	}
-	b := &builder{fields: &fieldNames{}, warn: warn}
+	b := &builder{fields: &pyre.Names{}, warn: warn}
 	var err *Error
 	if r.plan, err = b.name(nameSource(namePart, warn)); err != nil {
 		return err
@@ -37,7 +38,7 @@ func compilePattern(r *Rule, warn func(int, string)) *Error {
 	if b.size > MaxProgram {
 		return &Error{PartPattern, 1, tooExpensive}
 	}
-	r.Fields, r.captures = b.fields.names, b.captures
+	r.Fields, r.captures = b.fields.List, b.captures
 	return nil
 }
 
@@ -50,7 +51,7 @@ func checkPattern(text string, pattern []rune) *Error {
 		if r == '.' {
 			nodes++
 		}
-		if isSpace(r) || r == 0 {
+		if pyre.IsSpace(r) || r == 0 {
 			return &Error{PartPattern, i + 1, "a pattern cannot hold blanks or NUL"}
 		}
 	}
@@ -64,8 +65,8 @@ func checkPattern(text string, pattern []rune) *Error {
 }
 
 // nameSource is carbon's translation of a pattern: split at every dot, each node by the first form that fits.
-func nameSource(pattern []rune, warn func(int, string)) source {
-	s := source{end: len(pattern) + 1}
+func nameSource(pattern []rune, warn func(int, string)) pyre.Source {
+	s := pyre.Source{End: len(pattern) + 1}
 	for at := 0; ; {
 		end := len(pattern)
 		if i := slices.Index(pattern[at:], '.'); i >= 0 {
@@ -77,16 +78,16 @@ func nameSource(pattern []rune, warn func(int, string)) source {
 		if end == len(pattern) {
 			break
 		}
-		s.add(end+1, `\.`)
+		s.Add(end+1, `\.`)
 		at = end + 1
 	}
-	s.add(s.end, "$")
+	s.Add(s.End, "$")
 	return s
 }
 
 // addNode translates one node, or one tag value, whose first character stands at col. one is a character that is no
 // separator, any one that <<field>> takes.
-func addNode(s *source, node []rune, col int, one, any string) {
+func addNode(s *pyre.Source, node []rune, col int, one, any string) {
 	text := string(node)
 	if i, j := strings.Index(text, "<<"), strings.Index(text, ">>"); i >= 0 && j >= 0 {
 		addField(s, node, col, runeIndex(text, i), runeIndex(text, j), 2, any)
@@ -97,14 +98,14 @@ func addNode(s *source, node []rune, col int, one, any string) {
 		return
 	}
 	if text == "*" {
-		s.add(col, one+"+")
+		s.Add(col, one+"+")
 		return
 	}
 	for i, r := range node {
 		if r == '*' {
-			s.add(col+i, one+"*")
+			s.Add(col+i, one+"*")
 		} else {
-			s.copy(col+i, node[i:i+1])
+			s.Copy(col+i, node[i:i+1])
 		}
 	}
 }
@@ -112,14 +113,14 @@ func addNode(s *source, node []rune, col int, one, any string) {
 func runeIndex(text string, at int) int { return len([]rune(text[:at])) }
 
 // addField writes the node whose brackets, each width characters wide, stand at i and j.
-func addField(s *source, node []rune, col, i, j, width int, class string) {
-	s.copy(col, node[:i])
-	s.add(col+i, "(?P<")
+func addField(s *pyre.Source, node []rune, col, i, j, width int, class string) {
+	s.Copy(col, node[:i])
+	s.Add(col+i, "(?P<")
 	if i+width < j {
-		s.copy(col+i+width, node[i+width:j])
+		s.Copy(col+i+width, node[i+width:j])
 	}
-	s.add(col+i, ">"+class+"+?)")
-	s.copy(col+j+width, node[j+width:])
+	s.Add(col+i, ">"+class+"+?)")
+	s.Copy(col+j+width, node[j+width:])
 }
 
 // hintNode warns of what is legal but rarely meant.
@@ -146,7 +147,7 @@ func hintNode(node []rune, at int, dotFollows bool, warn func(int, string)) {
 
 // builder compiles the pieces of one pattern.
 type builder struct {
-	fields   *fieldNames
+	fields   *pyre.Names
 	captures []capture
 	warn     func(int, string)
 	size     int // instructions so far
@@ -154,46 +155,36 @@ type builder struct {
 
 var tooExpensive = "too expensive: the pattern compiles to more than " + strconv.Itoa(MaxProgram) + " instructions"
 
-// parse translates one piece and parses the result.
-func (b *builder) parse(s source, wrap bool) (*syntax.Regexp, []int, *Error) {
-	text, groups, perr := translate(s, b.fields, b.warn)
-	if perr != nil {
-		return nil, nil, perr
+// parse parses one piece. If whole is set, it matches whole texts only.
+func (b *builder) parse(s pyre.Source, whole bool) (*pyre.Tree, *Error) {
+	tree, err := pyre.Parse(s, pyre.Options{Names: b.fields, Noun: "field", Whole: whole, Hint: b.hint})
+	if err != nil {
+		return nil, &Error{PartPattern, err.Col, err.Msg}
 	}
-	for len(b.captures) < len(b.fields.names) {
+	for len(b.captures) < len(b.fields.List) {
 		b.captures = append(b.captures, capture{})
 	}
-	if wrap {
-		text = "(?:" + text + `)\z`
+	if b.size += tree.Size; b.size > MaxProgram {
+		return nil, &Error{PartPattern, s.Col(0), tooExpensive}
 	}
-	re, err := syntax.Parse(text, syntax.Perl)
-	if err != nil {
-		code := "the expression is refused"
-		if e, ok := err.(*syntax.Error); ok {
-			code = e.Code.String()
-		}
-		return nil, nil, &Error{PartPattern, s.col(0), "too expensive: " + code}
-	}
-	shareClasses(re)
-	if b.size += size(re); b.size > MaxProgram {
-		return nil, nil, &Error{PartPattern, s.col(0), tooExpensive}
-	}
-	return re, groups, nil
+	return tree, nil
 }
 
-func (s *source) col(i int) int {
-	if i < len(s.cols) {
-		return s.cols[i]
+func (b *builder) hint(h pyre.Hint, col int) {
+	switch h {
+	case pyre.HintChoice:
+		b.warn(col, "| outside a group ends the pattern there: its left side matches any name that begins so; write (a|b)")
+	case pyre.HintBraces:
+		b.warn(col, "{a,b} is plain text here; write (a|b) for a choice")
 	}
-	return s.end
 }
 
-func (b *builder) name(s source) (*plan, *Error) {
-	re, groups, err := b.parse(s, false)
+func (b *builder) name(s pyre.Source) (*plan, *Error) {
+	tree, err := b.parse(s, false)
 	if err != nil {
 		return nil, err
 	}
-	return b.plan(re, groups)
+	return b.plan(tree.Re, tree.Groups)
 }
 
 // tagPatterns reads ;key=value;..., whose first character stands at col.
@@ -238,37 +229,37 @@ func (b *builder) tagPattern(part []rune, col, tag int) (tagPattern, *Error) {
 		return tagPattern{}, &Error{PartPattern, col, "tag name is reserved: the name is matched before the first ;"}
 	}
 	s := valueSource(part[eq+1:], col+eq+1)
-	re, groups, err := b.parse(s, true)
+	tree, err := b.parse(s, true)
 	if err != nil {
 		return tagPattern{}, err
 	}
-	items, _ := unanchor(re)
+	items, _ := unanchor(tree.Re)
 	seg, err := b.segment(items, ';')
 	if err != nil {
 		return tagPattern{}, err
 	}
-	b.locate(items, groups, seg, capture{tag: tag})
+	b.locate(items, tree.Groups, seg, capture{tag: tag})
 	return tagPattern{key: ";" + key + "=", value: seg}, nil
 }
 
 // valueSource translates the pattern of a tag value: one node in which a dot is an ordinary character.
-func valueSource(value []rune, col int) source {
-	var s source
+func valueSource(value []rune, col int) pyre.Source {
+	var s pyre.Source
 	addNode(&s, value, col, `[^;]`, `[^;]`)
-	s.end = col + len(value)
+	s.End = col + len(value)
 	return escapeDots(s)
 }
 
 // escapeDots puts a backslash before every dot that has none.
-func escapeDots(s source) source {
-	out := source{end: s.end}
+func escapeDots(s pyre.Source) pyre.Source {
+	out := pyre.Source{End: s.End}
 	escaped := false
-	for i, r := range s.runes {
+	for i, r := range s.Runes {
 		if r == '.' && !escaped {
-			out.add(s.cols[i], `\`)
+			out.Add(s.Cols[i], `\`)
 		}
 		escaped = r == '\\' && !escaped
-		out.copy(s.cols[i], s.runes[i:i+1])
+		out.Copy(s.Cols[i], s.Runes[i:i+1])
 	}
 	return out
 }

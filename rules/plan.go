@@ -1,11 +1,12 @@
 package rules
 
 import (
-	"fmt"
 	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/coalesce-metrics/coalesce/pyre"
 )
 
 // A plan is a pattern cut at the dots that every match must have. A node whose expression cannot match a dot meets
@@ -32,7 +33,7 @@ type segment struct {
 	kind      segmentKind
 	glob      [][]byte // the literal texts between the wildcards
 	least     int      // characters that the one wildcard of a glob takes at least
-	prog      *program
+	prog      *pyre.Program
 	key       string // equal keys: equal language
 	pre, post string // text with which every match begins and ends; pre is all of a literal
 	need      []byte // the longest text that every match contains
@@ -41,9 +42,9 @@ type segment struct {
 // gap matches one or more nodes as one text.
 type gap struct {
 	pre, post string
-	need      []byte   // the longest text that every match contains
-	prog      *program // nil: any one or more characters between pre and post
-	open      bool     // a match may end before the name does
+	need      []byte        // the longest text that every match contains
+	prog      *pyre.Program // nil: any one or more characters between pre and post
+	open      bool          // a match may end before the name does
 }
 
 // capture says where a field's value is found: bytes pre and post inside the nodes from to to, or what group of prog
@@ -51,7 +52,7 @@ type gap struct {
 type capture struct {
 	from, to  int
 	pre, post int
-	prog      *program
+	prog      *pyre.Program
 	group     int
 	open      bool
 	tag       int // 1 + index of the tag whose value is meant instead, 0: none
@@ -211,9 +212,18 @@ func (b *builder) segment(items []*syntax.Regexp, sep rune) (segment, *Error) {
 	var err *Error
 	s.kind = segProgram
 	re := concat(items)
-	s.key = string(appendKey([]byte("p"), re))
-	s.prog, err = compile(re)
+	s.key = string(pyre.AppendKey([]byte("p"), re))
+	s.prog, err = program(re)
 	return s, err
+}
+
+// program compiles re. Its size has been checked.
+func program(re *syntax.Regexp) (*pyre.Program, *Error) {
+	prog, err := pyre.NewProgram(re)
+	if err != nil {
+		return nil, &Error{PartPattern, 1, err.Error()}
+	}
+	return prog, nil
 }
 
 // globOf reads items as literal texts between wildcards.
@@ -267,24 +277,6 @@ func edges(items []*syntax.Regexp) (pre, post, need string) {
 	return pre, post, need
 }
 
-// appendKey appends text that is equal for equal expressions, captured or not. Regexp.String would do, but takes far
-// longer than all the rest of compiling.
-func appendKey(b []byte, re *syntax.Regexp) []byte {
-	if re.Op == syntax.OpCapture {
-		return appendKey(b, re.Sub[0])
-	}
-	b = fmt.Appendf(b, "(%d %d %d %d ", re.Op, re.Flags&syntax.FoldCase, re.Min, re.Max)
-	if i := sharedClass(re.Rune); i >= 0 {
-		b = fmt.Appendf(b, "#%d", i)
-	} else {
-		b = fmt.Appendf(b, "%q", string(re.Rune))
-	}
-	for _, sub := range re.Sub {
-		b = appendKey(b, sub)
-	}
-	return append(b, ')')
-}
-
 func concat(items []*syntax.Regexp) *syntax.Regexp {
 	if len(items) == 0 {
 		return &syntax.Regexp{Op: syntax.OpEmptyMatch}
@@ -335,7 +327,7 @@ func (b *builder) gap(parts [][]*syntax.Regexp, groups []int, from, to int, open
 	c := capture{from: from, to: to, pre: len(g.pre), post: len(g.post), open: open}
 	if open || !isPlainGap(items) {
 		var err *Error
-		if g.prog, err = compile(concat(items)); err != nil {
+		if g.prog, err = program(concat(items)); err != nil {
 			return nil, err
 		}
 		c.prog, c.pre, c.post = g.prog, 0, 0

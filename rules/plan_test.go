@@ -1,34 +1,9 @@
 package rules
 
 import (
-	"regexp/syntax"
 	"strings"
 	"testing"
 )
-
-// TestSizeIsAnUpperBound compares the estimate that limits patterns with what compiling gives.
-func TestSizeIsAnUpperBound(t *testing.T) {
-	for _, v := range readVectors(t, "python.json") {
-		pattern := v.RuleLine[strings.LastIndex(v.RuleLine, " ")+1:]
-		text, _, perr := translate(nameSource([]rune(pattern), func(int, string) {}), &fieldNames{}, func(int, string) {})
-		if perr != nil {
-			continue
-		}
-		re, err := syntax.Parse(text, syntax.Perl)
-		if err != nil {
-			t.Fatal(err)
-		}
-		estimate := size(re)
-		prog, err := syntax.Compile(re.Simplify())
-		if err != nil {
-			t.Fatal(err)
-		}
-		// The program also has an instruction that fails and one that matches.
-		if estimate+2 < len(prog.Inst) {
-			t.Errorf("%s: estimated %d, compiled to %d", pattern, estimate, len(prog.Inst))
-		}
-	}
-}
 
 // TestPlan shows which part of a pattern is compared node by node and which is left to an expression.
 func TestPlan(t *testing.T) {

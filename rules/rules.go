@@ -1,11 +1,10 @@
 // Package rules turns aggregation rule files into an index that tells which outputs a metric name feeds.
 //
 // The language is that of carbon's aggregation-rules.conf with the additions described in docs/rules.md. A pattern
-// is first rewritten to the regular expression that carbon would build, read as Python reads it, then translated to
-// RE2. The resulting tree is cut at the dots that every match must have (see plan.go), and the pieces go into a trie
-// by node (see index.go), so that matching a name costs about its length instead of the number of rules. Pieces
-// that are plain text, "*" or a field are compared directly; only what is left runs as a compiled expression, in
-// time linear in the name.
+// is first rewritten to the regular expression that carbon would build and parsed by package pyre. The resulting tree
+// is cut at the dots that every match must have (see plan.go), and the pieces go into a trie by node (see index.go),
+// so that matching a name costs about its length instead of the number of rules. Pieces that are plain text, "*" or a
+// field are compared directly; only what is left runs as a compiled expression, in time linear in the name.
 //
 // The rejected alternative was one expression for each rule behind a literal prefix filter: patterns mostly begin
 // with a field, so the filter lets nearly every rule through.
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"github.com/coalesce-metrics/coalesce/cell"
+	"github.com/coalesce-metrics/coalesce/pyre"
 )
 
 // Limits on what comes from outside. A rule or name beyond one of them is refused with a message that states it.
@@ -28,14 +28,12 @@ const (
 	MaxPattern     = 1024                // bytes in a pattern
 	MaxOutput      = 512                 // bytes in an output template, prefix included
 	MaxNodes       = 64                  // nodes in a pattern
-	MaxProgram     = 2000                // instructions that a pattern compiles to
+	MaxProgram     = pyre.MaxProgram     // instructions that a pattern compiles to
 	MaxName        = 65536               // bytes in a metric name; a longer one matches nothing
 	MaxTags        = 256                 // tags in a metric name; one with more matches no pattern with tags
 	MaxPeriod      = 366 * 86400         // seconds
 	MaxGrace       = 31 * 24 * time.Hour // option grace
 	MaxKeep        = 100_000             // option keep, in periods
-	maxRepeat      = 1000                // {m,n}, as in RE2
-	maxFold        = 16 << 20            // characters in the ranges of sets of a pattern that ignores case
 	maxScratch     = 1 << 20             // bytes of scratch that a Matcher keeps between calls
 )
 
@@ -82,7 +80,7 @@ func (o Options) prefix() (string, error) {
 	if p == "" {
 		return "", nil
 	}
-	if strings.ContainsAny(p, "<>%;=\x00") || strings.ContainsFunc(p, isSpace) {
+	if strings.ContainsAny(p, "<>%;=\x00") || strings.ContainsFunc(p, pyre.IsSpace) {
 		return "", fmt.Errorf("prefix %q: expected plain text without blanks and without any of < > %% ; =", p)
 	}
 	if !strings.HasSuffix(p, ".") {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/coalesce-metrics/coalesce/cell"
+	"github.com/coalesce-metrics/coalesce/pyre"
 )
 
 // methodByte stands for the method in the output of a rule with several. No name that matches contains it.
@@ -83,7 +84,7 @@ func (p *templateParser) check(length int) *Error {
 	tagged := false
 	for i, r := range p.text {
 		tagged = tagged || r == ';'
-		if isSpace(r) || r == methodByte || r == '=' && !tagged {
+		if pyre.IsSpace(r) || r == methodByte || r == '=' && !tagged {
 			return p.fail(i, "an output cannot hold blanks, NUL, or = outside a tag")
 		}
 	}

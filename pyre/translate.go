@@ -1,34 +1,11 @@
-package rules
+package pyre
 
 import (
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode"
 )
-
-// source is a Python regular expression with the place in the rule's pattern that each character comes from.
-type source struct {
-	runes []rune
-	cols  []int // column in the pattern, from 1
-	end   int   // column just behind the pattern
-}
-
-func (s *source) add(col int, text string) {
-	for _, r := range text {
-		s.runes = append(s.runes, r)
-		s.cols = append(s.cols, col)
-	}
-}
-
-// copy appends pattern characters whose first stands at col.
-func (s *source) copy(col int, text []rune) {
-	for i, r := range text {
-		s.runes = append(s.runes, r)
-		s.cols = append(s.cols, col+i)
-	}
-}
 
 // itemKind says what stands before a quantifier; Python decides by it whether the quantifier is legal.
 type itemKind int
@@ -40,74 +17,35 @@ const (
 	itemAtom
 )
 
-// translator reads one expression by the grammar of CPython 3.11's re module and writes the same language in RE2
-// syntax. Metric names hold no line feed, so ^ $ . need no multi-line care.
+// translator writes one expression in RE2's syntax.
 type translator struct {
-	in     source
-	pos    int
+	Options
+	cursor
 	out    strings.Builder
-	fields *fieldNames
-	groups []int // groups[k] is the field captured by group k+1
-	warn   func(col int, msg string)
-	warned bool // of | outside a group
-	folds  bool // some part ignores case
-	width  int  // characters in the ranges of sets; under folds the RE2 parser looks at each
+	groups []int // groups[k] is the name of group k+1, as in Tree
+	warned bool  // of | outside a group
+	blanks bool  // flag x holds here: blanks mean nothing
+	folds  bool  // some part ignores case
+	width  int   // characters in the ranges of sets; under folds the RE2 parser looks at each
 }
 
-// fieldNames numbers the fields of one rule over all its pieces.
-type fieldNames struct {
-	names []string
-}
-
-func (f *fieldNames) index(name string) int {
-	for i, n := range f.names {
-		if n == name {
-			return i
-		}
-	}
-	return -1
-}
-
-// translate returns the RE2 text of in, and which field each of its groups captures.
-func translate(in source, fields *fieldNames, warn func(int, string)) (string, []int, *Error) {
-	t := &translator{in: in, fields: fields, warn: warn}
+func (t *translator) translate() (string, *Error) {
 	if err := t.alternatives(0); err != nil {
-		return "", nil, err
+		return "", err
 	}
-	if t.pos < len(in.runes) {
-		return "", nil, t.fail(t.pos, "this ) closes no group")
+	if t.pos < len(t.in.Runes) {
+		return "", t.fail(t.pos, "this ) closes no group")
 	}
 	if t.folds && t.width > maxFold {
-		return "", nil, t.fail(0, "too expensive: flag i with sets of more than %d characters", maxFold)
+		return "", t.fail(0, "too expensive: flag i with sets of more than %d characters", maxFold)
 	}
-	return t.out.String(), t.groups, nil
+	return t.out.String(), nil
 }
 
-func (t *translator) fail(at int, format string, args ...any) *Error {
-	return &Error{Part: PartPattern, Col: t.col(at), Msg: fmt.Sprintf(format, args...)}
-}
-
-func (t *translator) col(at int) int {
-	if at < len(t.in.cols) {
-		return t.in.cols[at]
+func (t *translator) hint(h Hint, at int) {
+	if t.Hint != nil {
+		t.Hint(h, t.in.Col(at))
 	}
-	return t.in.end
-}
-
-// peek returns the character at pos, or -1 at the end.
-func (t *translator) peek() rune {
-	if t.pos < len(t.in.runes) {
-		return t.in.runes[t.pos]
-	}
-	return -1
-}
-
-func (t *translator) accept(r rune) bool {
-	if t.peek() == r {
-		t.pos++
-		return true
-	}
-	return false
 }
 
 func (t *translator) alternatives(nested int) *Error {
@@ -121,7 +59,7 @@ func (t *translator) alternatives(nested int) *Error {
 		}
 		if nested == 0 && !t.warned {
 			t.warned = true
-			t.warn(t.col(at), "| outside a group ends the pattern there: its left side matches any name that begins so; write (a|b)")
+			t.hint(HintChoice, at)
 		}
 		t.out.WriteByte('|')
 	}
@@ -137,6 +75,9 @@ func (t *translator) sequence(start bool) *Error {
 			return nil
 		}
 		t.pos++
+		if t.blanks && t.skip(r) {
+			continue
+		}
 		var err *Error
 		switch r {
 		case '\\':
@@ -164,6 +105,16 @@ func (t *translator) sequence(start bool) *Error {
 			return err
 		}
 	}
+}
+
+// skip reads what flag x lets stand in an expression, blanks and comments, and reports whether r began any.
+func (t *translator) skip(r rune) bool {
+	if r == '#' {
+		for t.peek() != -1 && !t.accept('\n') {
+			t.pos++
+		}
+	}
+	return r == '#' || strings.ContainsRune(" \t\n\r\v\f", r)
 }
 
 func (t *translator) literal(r rune) {
@@ -230,15 +181,15 @@ func (t *translator) braces() (lo, hi string, ok bool) {
 // braceList warns of {a,b}, which other tools read as a choice.
 func (t *translator) braceList(start int) {
 	comma := false
-	for i := start; i < len(t.in.runes); i++ {
-		switch t.in.runes[i] {
+	for i := start; i < len(t.in.Runes); i++ {
+		switch t.in.Runes[i] {
 		case ',':
 			comma = true
 		case '{', '.':
 			return
 		case '}':
 			if comma {
-				t.warn(t.col(start-1), "{a,b} is plain text here; write (a|b) for a choice")
+				t.hint(HintBraces, start-1)
 			}
 			return
 		}
@@ -250,7 +201,7 @@ func (t *translator) digits() string {
 	for t.peek() >= '0' && t.peek() <= '9' {
 		t.pos++
 	}
-	return string(t.in.runes[start:t.pos])
+	return string(t.in.Runes[start:t.pos])
 }
 
 func (t *translator) counts(at int, lo, hi string) (string, *Error) {
@@ -269,9 +220,4 @@ func (t *translator) counts(at int, lo, hi string) (string, *Error) {
 		return "", t.fail(at, "repetition {%d,%d}: the least is greater than the most", l, h)
 	}
 	return fmt.Sprintf("{%d,%d}", l, h), nil
-}
-
-// isSpace reports whether Python's str.isspace holds, by which carbon splits a line.
-func isSpace(r rune) bool {
-	return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f
 }

@@ -1,4 +1,4 @@
-package rules
+package pyre
 
 import (
 	"fmt"
@@ -28,7 +28,7 @@ var (
 func mustClass(body string) []rune {
 	re, err := syntax.Parse("["+body+"]", syntax.Perl)
 	if err != nil {
-		panic("rules: BUG: class " + body + ": " + err.Error())
+		panic("pyre: BUG: class " + body + ": " + err.Error())
 	}
 	return re.Rune
 }
@@ -134,14 +134,14 @@ func (t *translator) escaped(at int, inSet bool) (rune, *Error) {
 }
 
 func (t *translator) hex(at, n int) (rune, *Error) {
-	end := min(t.pos+n, len(t.in.runes))
-	text := string(t.in.runes[t.pos:end])
+	end := min(t.pos+n, len(t.in.Runes))
+	text := string(t.in.Runes[t.pos:end])
 	v, err := strconv.ParseUint(text, 16, 32)
 	if err != nil || len(text) != n {
-		return 0, t.fail(at, `escape \%c: expected %d hexadecimal digits`, t.in.runes[t.pos-1], n)
+		return 0, t.fail(at, `escape \%c: expected %d hexadecimal digits`, t.in.Runes[t.pos-1], n)
 	}
 	if v > utf8.MaxRune || !utf8.ValidRune(rune(v)) {
-		return 0, t.fail(at, `escape \%c%s is no character`, t.in.runes[t.pos-1], text)
+		return 0, t.fail(at, `escape \%c%s is no character`, t.in.Runes[t.pos-1], text)
 	}
 	t.pos = end
 	return rune(v), nil
@@ -192,14 +192,14 @@ func (t *translator) set(at int) *Error {
 		if err != nil {
 			return err
 		}
-		if t.peek() == '-' && t.pos+1 < len(t.in.runes) && t.in.runes[t.pos+1] != ']' {
+		if t.peek() == '-' && t.pos+1 < len(t.in.Runes) && t.in.Runes[t.pos+1] != ']' {
 			t.pos++
 			hi, err := t.setItem(at)
 			if err != nil {
 				return err
 			}
 			if lo.class != "" || hi.class != "" || hi.r < lo.r {
-				return t.fail(here, "bad range %s in a set", string(t.in.runes[here:t.pos]))
+				return t.fail(here, "bad range %s in a set", string(t.in.Runes[here:t.pos]))
 			}
 			fmt.Fprintf(&t.out, `\x{%x}-\x{%x}`, lo.r, hi.r)
 			t.width += int(hi.r - lo.r)

@@ -1,4 +1,4 @@
-package rules
+package pyre
 
 import (
 	"strings"
@@ -7,7 +7,7 @@ import (
 
 // group reads what follows a (. last is returned unchanged for what is no item: comments and global flags.
 func (t *translator) group(at int, last itemKind, start bool) (itemKind, *Error) {
-	open := "(?:"
+	open, blanks := "(?:", t.blanks
 	if t.accept('?') {
 		r := t.peek()
 		t.pos++
@@ -35,6 +35,9 @@ func (t *translator) group(at int, last itemKind, start bool) (itemKind, *Error)
 		if err != nil {
 			return 0, err
 		}
+	} else if t.Numbered {
+		open = "("
+		t.groups = append(t.groups, -1)
 	}
 	t.out.WriteString(open)
 	if err := t.alternatives(1); err != nil {
@@ -43,13 +46,14 @@ func (t *translator) group(at int, last itemKind, start bool) (itemKind, *Error)
 	if !t.accept(')') {
 		return 0, t.fail(at, "group ( is never closed")
 	}
+	t.blanks = blanks
 	t.out.WriteByte(')')
 	return itemAtom, nil
 }
 
 // refused explains why the extension (?r is not accepted.
 func (t *translator) refused(at int, r rune) *Error {
-	if t.col(t.pos-1) >= t.in.end { // carbon's own $, or nothing
+	if t.in.Col(t.pos-1) >= t.in.End { // carbon's own $, or nothing
 		return t.fail(at, "group (? is never closed")
 	}
 	switch r {
@@ -89,65 +93,76 @@ func (t *translator) named(at int) *Error {
 	for t.peek() != -1 && t.peek() != '>' {
 		t.pos++
 	}
-	name := string(t.in.runes[start:t.pos])
+	name := string(t.in.Runes[start:t.pos])
 	if !t.accept('>') {
-		return t.fail(start, "field <%s is never closed", name)
+		return t.fail(start, "%s <%s is never closed", t.Noun, name)
 	}
 	if !isIdentifier(name) {
-		return t.fail(start, "field name %q: expected letters, digits and _, not beginning with a digit", name)
+		return t.fail(start, "%s name %q: expected letters, digits and _, not beginning with a digit", t.Noun, name)
 	}
-	if t.fields.index(name) >= 0 {
-		return t.fail(start, "field <%s> is captured twice", name)
+	if t.Names.index(name) >= 0 {
+		return t.fail(start, "%s <%s> is captured twice", t.Noun, name)
 	}
-	t.groups = append(t.groups, len(t.fields.names))
-	t.fields.names = append(t.fields.names, name)
+	t.groups = append(t.groups, len(t.Names.List))
+	t.Names.List = append(t.Names.List, name)
 	return nil
 }
 
 // flags reads the flags of (?i), (?i: or (?-i: and returns the RE2 text that opens the group. The flags m, s and u
-// change nothing for a name without line feeds.
+// change nothing for one line.
 func (t *translator) flags(at int) (open string, global bool, err *Error) {
-	var on, off, minus bool
-	seen := 0
+	const malformed = "malformed flags; accepted are (?i) at the start and (?i:...)"
+	var on, off string
+	minus, seen := false, 0
 	for {
 		r := t.peek()
 		t.pos++
-		switch r {
-		case 'i', 'm', 's', 'u':
-			seen++
-			if r == 'u' && minus {
-				return "", false, t.fail(at, "flag u cannot be turned off")
-			}
-			on = on || r == 'i' && !minus
-			t.folds = t.folds || on
-			off = off || r == 'i' && minus
-		case 'a', 'x', 'L':
-			return "", false, t.fail(at, "flag %c is not accepted; accepted are i, m, s and u", r)
-		case '-':
-			if minus {
-				return "", false, t.fail(at, "flags: two minus signs")
-			}
+		switch {
+		case r == 'u' && minus:
+			return "", false, t.fail(at, "flag u cannot be turned off")
+		case r == '-' && minus:
+			return "", false, t.fail(at, "flags: two minus signs")
+		case r == '-':
 			minus, seen = true, 0
-		case ')', ':':
-			if seen == 0 || on && off || r == ')' && minus {
-				return "", false, t.fail(at, "malformed flags; accepted are (?i) at the start and (?i:...)")
+		case r == 'x' && t.Verbose, r == 'i', r == 'm', r == 's', r == 'u':
+			seen++
+			if minus {
+				off += string(r)
+			} else {
+				on += string(r)
 			}
-			return flagText(on, off, r == ')'), r == ')', nil
+		case r == 'a', r == 'x', r == 'L':
+			return "", false, t.fail(at, "flag %c is not accepted; accepted are %s", r, t.accepted())
+		case r == ')' || r == ':':
+			if seen == 0 || strings.ContainsAny(on, off) || r == ')' && minus {
+				return "", false, t.fail(at, malformed)
+			}
+			return t.apply(on, off, r == ')'), r == ')', nil
 		default:
-			return "", false, t.fail(at, "malformed flags; accepted are (?i) at the start and (?i:...)")
+			return "", false, t.fail(at, malformed)
 		}
 	}
 }
 
-func flagText(on, off, global bool) string {
+func (t *translator) accepted() string {
+	if t.Verbose {
+		return "i, m, s, u and x"
+	}
+	return "i, m, s and u"
+}
+
+// apply returns the RE2 text that turns flags on and off for what follows, and notes those that matter here.
+func (t *translator) apply(on, off string, global bool) string {
+	t.folds = t.folds || strings.Contains(on, "i")
+	t.blanks = (t.blanks || strings.Contains(on, "x")) && !strings.Contains(off, "x")
 	switch {
-	case global && on:
+	case global && strings.Contains(on, "i"):
 		return "(?i)"
 	case global:
 		return ""
-	case on:
+	case strings.Contains(on, "i"):
 		return "(?i:"
-	case off:
+	case strings.Contains(off, "i"):
 		return "(?-i:"
 	}
 	return "(?:"
