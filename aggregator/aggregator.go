@@ -58,7 +58,8 @@ type Config struct {
 	// too old or too new.
 	EventTime bool
 	// NotBefore refuses buckets that began before it and are not held, because
-	// an earlier run may have emitted them; 0 is no earlier run.
+	// an earlier run may have emitted them; 0 is no earlier run. A checkpoint
+	// carries it on, and knows what the run that saved it has emitted.
 	NotBefore float64
 
 	// Now is the clock.
@@ -74,7 +75,7 @@ type Config struct {
 }
 
 // Aggregator holds the outputs. Its methods may be called concurrently, but for
-// Tick and Flush, which one goroutine calls.
+// Tick, Flush and Checkpoint, which one goroutine calls.
 type Aggregator struct {
 	cfg       Config
 	hasher    series.Hasher
@@ -99,10 +100,11 @@ type Aggregator struct {
 	fanIndex  map[string]uint32
 	fanGen    uint16
 	idle      []idleOutput    // in order of time
-	departed  map[string]span // hulls of outputs that left
+	departed  map[string]span // by row name: hulls of outputs that left
 	departure span            // hull over those no longer in departed
+	nobody    *output         // stands in terms for seconds that no output takes
 
-	tick tickState // used by Tick and Flush only
+	tick tickState // used by Tick, Flush and Checkpoint only
 	stat counters
 }
 
@@ -129,12 +131,14 @@ func New(cfg Config) (*Aggregator, error) {
 		fanIndex:  make(map[string]uint32),
 		departed:  make(map[string]span),
 		departure: noSpan,
+		nobody:    leftOutput(1),
 		started:   cfg.Now(),
 		notBefore: cfg.NotBefore,
 	}
 	if cfg.NotBefore == 0 {
 		a.notBefore = -never
 	}
+	a.tick.now = a.started
 	a.fans.Store(new(registry[fan]))
 	for range cfg.Lanes {
 		a.lanes = append(a.lanes, &Lane{agg: a, others: make(map[otherKey]*slot)})
@@ -147,6 +151,3 @@ func New(cfg Config) (*Aggregator, error) {
 	a.SetRules(a.cfg.Rules)
 	return a, nil
 }
-
-// noSpan is the hull of nothing.
-var noSpan = span{forever, always}

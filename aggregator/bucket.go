@@ -38,7 +38,7 @@ type bucket struct {
 	closeAt float64 // never once closed
 	writeAt float64 // the next early emission, or never
 	amendAt float64 // never unless late datapoints wait
-	last    float64 // when datapoints last came, by the clock
+	last    float64 // when a lane last asked for the bucket or handed its part over
 	emitted int64   // datapoints in the last emission
 	sentAt  float64 // the clock at the last emission
 	closed  bool
@@ -92,15 +92,21 @@ func (a *Aggregator) newBucket(o *output, start int64, now float64) *bucket {
 		b.closeAt = never
 	}
 	b.partial = !a.resumed && float64(start) < a.started && a.started < end
-	if w := a.cfg.WriteBack; w > 0 && w < float64(o.spec.period) && !a.cfg.EventTime {
-		b.writeAt = now + w
-	}
+	b.writeAt = a.firstWrite(o, now)
 	if o.buckets == nil {
 		o.buckets = make(map[int64]*bucket, 2)
 	}
 	o.buckets[start] = b
 	b.plan(&a.schedule)
 	return b
+}
+
+// firstWrite returns when an open bucket is first emitted early.
+func (a *Aggregator) firstWrite(o *output, now float64) float64 {
+	if w := a.cfg.WriteBack; w > 0 && w < float64(o.spec.period) && !a.cfg.EventTime {
+		return now + w
+	}
+	return never
 }
 
 // absorb adds a lane's part to the bucket. It takes over values if it has none,
@@ -116,6 +122,21 @@ func (b *bucket) absorb(c *cell.Cell, v *cell.Values) (kept bool) {
 		b.values.Merge(v)
 	}
 	return false
+}
+
+// turnBack moves to the past what was noted or planned by a clock that was wrong,
+// now that it shows an earlier time. The caller holds out.mu.
+func (b *bucket) turnBack(a *Aggregator, now float64) {
+	t := &b.out.timing
+	b.last, b.sentAt = min(b.last, now), min(b.sentAt, now)
+	if !b.closed {
+		b.closeAt = min(b.closeAt, max(float64(b.end()), now)+t.grace)
+		b.writeAt = min(b.writeAt, a.firstWrite(b.out, now))
+	}
+	if b.amendAt != never {
+		b.amendAt = min(b.amendAt, now+t.amend)
+	}
+	b.plan(&a.schedule)
 }
 
 // forget drops the bucket for good. Only Tick calls it, holding out.mu.

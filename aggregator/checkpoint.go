@@ -6,20 +6,23 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
-	"slices"
 
 	"github.com/coalesce-metrics/coalesce/cell"
+	"github.com/coalesce-metrics/coalesce/rules"
 )
 
-// A checkpoint is, after the magic, a sequence of outputs, of hulls of outputs
-// that have left, and of terms of rows that more than one output makes; its last
-// four bytes are the CRC-32C of all before. Numbers are varints, floats eight
-// bytes little-endian, texts carry their length. Version 1:
+// A checkpoint is, after the magic, a sequence of rules, of outputs, of hulls of
+// outputs that have left, and of terms of rows that more than one output makes;
+// its last four bytes are the CRC-32C of all before. Numbers are varints, floats
+// eight bytes little-endian, texts carry their length. Version 1:
 //
-//	checkpoint = magic, saved, departure, #outputs, output..., #departed, (key, span)..., #claims, claim...
-//	output     = name, period, #methods, method..., values, grace, amend, keep, #spans, span..., #buckets, bucket...
+//	checkpoint = magic, saved, notBefore, departure, #rules, ID..., #outputs, output...,
+//	             #departed, (row, span)..., #claims, claim...
+//	output     = name, period, #methods, method..., index of rule or -1, values, grace,
+//	             amend, keep, #spans, span..., #buckets, bucket...
 //	bucket     = start, flags, closeAt, amendAt, last, sentAt, emitted, cell
-//	claim      = name, #terms, (from, index of output or -1)...
+//	claim      = name, #terms, term...
+//	term       = from, index of output, or -1 and its period and hull where it has left
 const checkpointMagic = "coalesce checkpoint 1\n"
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -31,17 +34,23 @@ const (
 
 // Checkpoint returns all that a later run needs to go on with: the open and
 // amendable buckets and what is known of those emitted and forgotten. Nothing
-// may be added from then on.
+// may be added, and Tick not be called, from then on.
 func (a *Aggregator) Checkpoint() []byte {
 	all := a.held()
 	for n := 0; n < len(all); n += tickBatch {
-		a.fold(all[n:min(n+tickBatch, len(all))], nil)
+		a.fold(all[n:min(n+tickBatch, len(all))], nil, a.cfg.Now())
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := encoder{buf: []byte(checkpointMagic)}
-	e.float(a.cfg.Now())
+	e.float(max(a.tick.now, a.cfg.Now()))
+	e.float(a.notBefore)
 	e.span(a.departure)
+	set := a.rules.Load()
+	e.uint(uint64(len(set.states)))
+	for _, st := range set.states {
+		e.text(st.rule.ID)
+	}
 	index := make(map[*output]int64, len(a.outputs))
 	e.uint(uint64(len(a.outputs)))
 	for _, o := range a.outputs {
@@ -51,13 +60,13 @@ func (a *Aggregator) Checkpoint() []byte {
 		o.mu.Unlock()
 	}
 	e.uint(uint64(len(a.departed)))
-	for key, s := range a.departed {
-		e.text(key)
+	for row, s := range a.departed {
+		e.text(row)
 		e.span(s)
 	}
 	var contested []*claim
 	for _, c := range a.claims {
-		if len(*c.terms.Load()) > 1 || len(c.contenders) > 1 {
+		if terms := *c.terms.Load(); len(terms) > 1 || len(c.contenders) > 1 || terms[0].out.hasLeft.Load() {
 			contested = append(contested, c)
 		}
 	}
@@ -67,12 +76,7 @@ func (a *Aggregator) Checkpoint() []byte {
 		terms := *c.terms.Load()
 		e.uint(uint64(len(terms)))
 		for _, t := range terms {
-			e.int(t.from)
-			if i, ok := index[t.out]; ok {
-				e.int(i)
-			} else {
-				e.int(-1) // has left
-			}
+			e.term(t, index)
 		}
 	}
 	return binary.LittleEndian.AppendUint32(e.buf, crc32.Checksum(e.buf, castagnoli))
@@ -88,6 +92,18 @@ func (e *encoder) float(x float64) {
 }
 func (e *encoder) text(s string) { e.uint(uint64(len(s))); e.buf = append(e.buf, s...) }
 
+func (e *encoder) term(t term, index map[*output]int64) {
+	e.int(t.from)
+	if i, ok := index[t.out]; ok {
+		e.int(i)
+		return
+	}
+	e.int(-1)
+	e.int(t.out.spec.period)
+	hull, _ := t.out.gone.hull()
+	e.span(hull)
+}
+
 func (e *encoder) output(o *output) {
 	e.text(o.name)
 	e.int(o.spec.period)
@@ -95,6 +111,11 @@ func (e *encoder) output(o *output) {
 	for _, m := range o.spec.methods {
 		e.text(m.String())
 	}
+	rule := int64(-1)
+	if pos := o.pos(); pos != gone {
+		rule = int64(pos)
+	}
+	e.int(rule)
 	values := uint64(0)
 	if o.values {
 		values = 1
@@ -143,17 +164,22 @@ func (a *Aggregator) Restore(data []byte) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	d := decoder{buf: body[len(checkpointMagic):]}
-	d.float() // when it was saved
-	a.departure = d.span()
+	a.tick.now = d.float()
+	a.notBefore = max(a.notBefore, d.float())
+	a.departure = d.hull()
+	var ids []string
+	for range d.count() {
+		ids = append(ids, d.text())
+	}
 	var outs []*output
 	for range d.count() {
-		if o := a.restoreOutput(&d); o != nil {
+		if o := a.restoreOutput(&d, ids); o != nil {
 			outs = append(outs, o)
 		}
 	}
 	for range d.count() {
-		key, s := d.text(), d.span()
-		a.departed[key] = s
+		row, s := d.text(), d.span()
+		a.departed[row] = s
 	}
 	for range d.count() {
 		a.restoreClaim(&d, outs)
@@ -161,12 +187,13 @@ func (a *Aggregator) Restore(data []byte) error {
 	if d.bad || len(d.buf) > 0 {
 		return fmt.Errorf("%w: %d bytes from its end do not fit its form", ErrCheckpoint, len(d.buf))
 	}
+	a.settleClaims()
 	a.resumed = true
 	return nil
 }
 
-func (a *Aggregator) restoreOutput(d *decoder) *output {
-	name, period := d.text(), d.int()
+func (a *Aggregator) restoreOutput(d *decoder, ids []string) *output {
+	name, period := d.text(), d.period()
 	var methods []cell.Method
 	for range d.count() {
 		m, err := cell.ParseMethod(d.text())
@@ -175,17 +202,35 @@ func (a *Aggregator) restoreOutput(d *decoder) *output {
 		}
 		methods = append(methods, m)
 	}
-	if d.bad || period <= 0 || len(methods) == 0 {
+	if len(methods) == 0 {
 		d.bad = true
+	}
+	if d.bad {
 		return nil
 	}
 	sp := makeSpec(period, methods)
+	if a.outputs[name+sp.key] != nil {
+		d.bad = true
+		return nil
+	}
 	o := a.newOutput(name+sp.key, name, sp)
+	rule := d.int()
 	o.values = d.uint() == 1
-	o.timing = timing{grace: d.float(), amend: d.float(), keep: d.float()}
+	o.timing = timing{grace: d.length(), amend: d.length(), keep: d.length()}
+	if rule >= 0 && rule < int64(len(ids)) {
+		if st := a.ruleByID[ids[rule]]; st != nil {
+			o.rule.Store(st)
+			o.inForce = true
+			o.timing = a.timing(st.rule, sp)
+		}
+	}
 	o.gone = nil
 	for range d.count() {
-		o.gone = append(o.gone, d.span())
+		s := d.span()
+		if n := len(o.gone); n > 0 && s.from <= o.gone[n-1].to {
+			d.bad = true
+		}
+		o.gone = append(o.gone, s)
 	}
 	for range d.count() {
 		a.restoreBucket(d, o)
@@ -194,7 +239,7 @@ func (a *Aggregator) restoreOutput(d *decoder) *output {
 }
 
 func (a *Aggregator) restoreBucket(d *decoder, o *output) {
-	b := &bucket{out: o, start: d.int(), due: never, writeAt: never}
+	b := &bucket{out: o, start: d.second(), due: never, writeAt: never}
 	flags := d.uint()
 	b.closed, b.partial = flags&flagClosed != 0, flags&flagPartial != 0
 	b.closeAt, b.amendAt, b.last, b.sentAt = d.float(), d.float(), d.float(), d.float()
@@ -207,6 +252,15 @@ func (a *Aggregator) restoreBucket(d *decoder, o *output) {
 	if o.buckets == nil {
 		o.buckets = make(map[int64]*bucket)
 	}
+	if b.start != floor(b.start, o.spec.period) || o.buckets[b.start] != nil || b.emitted < 0 || b.emitted > b.cell.Count {
+		d.bad = true
+		return
+	}
+	if b.closed {
+		b.closeAt = never
+	} else {
+		b.amendAt, b.writeAt = never, a.firstWrite(o, a.cfg.Now())
+	}
 	o.buckets[b.start] = b
 	a.buckets.Add(1)
 	b.plan(&a.schedule)
@@ -217,28 +271,24 @@ func (a *Aggregator) restoreClaim(d *decoder, outs []*output) {
 	var terms []term
 	for range d.count() {
 		from, i := d.int(), d.int()
-		t := term{from: from}
-		if i >= 0 && i < int64(len(outs)) {
-			t.out = outs[i]
-		} else {
-			t.out = &output{}
-			t.out.hasLeft.Store(true)
+		switch {
+		case len(terms) > 0 && from <= terms[len(terms)-1].from || i >= int64(len(outs)) || d.bad:
+			d.bad = true
+			return
+		case i >= 0:
+			terms = append(terms, term{from, outs[i]})
+		default:
+			left := leftOutput(d.period())
+			if s := d.hull(); s != noSpan {
+				left.gone = spans{s}
+			}
+			terms = append(terms, term{from, left})
 		}
-		terms = append(terms, t)
 	}
 	if c == nil || len(terms) == 0 {
 		d.bad = true
 		return
 	}
-	terms[0].from = always
-	slices.SortStableFunc(terms, func(x, y term) int {
-		if x.from < y.from {
-			return -1
-		} else if x.from > y.from {
-			return 1
-		}
-		return 0
-	})
 	c.terms.Store(&terms)
 }
 
@@ -279,8 +329,49 @@ func (d *decoder) count() uint64 {
 	return n
 }
 
-func (d *decoder) span() span { return span{d.int(), d.int()} }
+// second reads a time that a bucket may begin at.
+func (d *decoder) second() int64 {
+	x := d.int()
+	if x < 2*oldest || x > -oldest {
+		d.bad = true
+		return 0
+	}
+	return x
+}
 
+func (d *decoder) period() int64 {
+	x := d.int()
+	if x < 1 || x > rules.MaxPeriod {
+		d.bad = true
+		return 1
+	}
+	return x
+}
+
+func (d *decoder) span() span {
+	s := span{d.second(), d.second()}
+	d.bad = d.bad || s.from > s.to
+	return s
+}
+
+// hull reads a span or noSpan.
+func (d *decoder) hull() span {
+	before := d.buf
+	if s := (span{d.int(), d.int()}); s == noSpan {
+		return s
+	}
+	d.buf = before
+	return d.span()
+}
+
+// length reads a time span.
+func (d *decoder) length() float64 {
+	x := d.float()
+	d.bad = d.bad || x < 0 || x == never
+	return x
+}
+
+// float reads a number; none of those here is NaN.
 func (d *decoder) float() float64 {
 	if len(d.buf) < 8 {
 		d.bad, d.buf = true, nil
@@ -288,6 +379,7 @@ func (d *decoder) float() float64 {
 	}
 	x := math.Float64frombits(binary.LittleEndian.Uint64(d.buf))
 	d.buf = d.buf[8:]
+	d.bad = d.bad || x != x
 	return x
 }
 

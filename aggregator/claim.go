@@ -44,24 +44,37 @@ func (c *claim) comes(o *output, sec int64) bool {
 // ownerAt returns the output whose bucket takes the datapoints of a second: o
 // itself, or the one that o follows, or none. The caller holds o.mu.
 func (o *output) ownerAt(sec int64) (*output, Drop) {
-	first := o.rows[0].claim.at(sec)
-	if first == o {
-		return o, added
-	}
-	for _, r := range o.rows[1:] {
+	for _, r := range o.rows {
 		if r.claim.at(sec) == o {
 			return o, added
 		}
 	}
+	reason := Conflict
 	for _, r := range o.rows {
-		if r.claim.comes(o, sec) {
-			if first.hasLeft.Load() {
-				return nil, TooOld
+		if !r.claim.comes(o, sec) {
+			continue
+		}
+		before := r.claim.at(sec)
+		if !before.hasLeft.Load() {
+			return before, added
+		}
+		reason = TooOld
+	}
+	return nil, reason
+}
+
+// until returns the next second after sec from which on another output may take
+// the datapoints.
+func (o *output) until(sec int64) int64 {
+	next := int64(forever)
+	for _, r := range o.rows {
+		for _, t := range *r.claim.terms.Load() {
+			if t.from > sec {
+				next = min(next, t.from)
 			}
-			return first, added
 		}
 	}
-	return nil, Conflict
+	return next
 }
 
 // emits says whether row i of a bucket is o's to emit.
@@ -71,6 +84,7 @@ func (o *output) emits(i int, start int64) bool { return o.rows[i].claim.at(star
 func (a *Aggregator) newOutput(key, name string, sp *spec) *output {
 	o := &output{key: key, name: name, spec: sp, idle: a.cfg.Now()}
 	o.timing = a.timing(nil, sp)
+	emitted := noSpan // by earlier outputs of these rows
 	for _, m := range sp.methods {
 		o.values = o.values || m.NeedsValues()
 		rowName := string(rules.AppendRow(nil, []byte(name), m))
@@ -82,12 +96,15 @@ func (a *Aggregator) newOutput(key, name string, sp *spec) *output {
 		}
 		c.contenders = append(c.contenders, o)
 		o.rows = append(o.rows, row{m, c})
+		if s, ok := a.departed[rowName]; ok {
+			emitted = emitted.join(s)
+			delete(a.departed, rowName)
+		} else {
+			emitted = emitted.join(a.departure)
+		}
 	}
-	if s, ok := a.departed[key]; ok {
-		o.gone = spans{s}
-		delete(a.departed, key)
-	} else if a.departure != noSpan {
-		o.gone = spans{a.departure}
+	if emitted != noSpan {
+		o.gone = spans{emitted}
 	}
 	a.outputs[key] = o
 	a.idle = append(a.idle, idleOutput{o, o.idle})
@@ -108,15 +125,66 @@ func (a *Aggregator) adopt(o *output, by *ruleState) {
 	if first {
 		o.rule.Store(by)
 		a.settle(o)
+		a.enter(o)
 	}
+}
+
+// enter notes whether o is in force. When it comes into force while others still
+// have some of its rows, it waits for all of them, and takes none of the seconds
+// before: these go on to the others, whose buckets so become whole. The caller
+// holds a.mu.
+func (a *Aggregator) enter(o *output) {
+	was := o.inForce
+	o.inForce = o.pos() != gone
+	if was || !o.inForce {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	since, any := o.lastEnd()
+	if !any {
+		since = always
+	}
+	from := since
+	for _, r := range o.rows {
+		if last := r.claim.last(); last.out == o {
+			from = max(from, last.from)
+		}
+	}
+	for _, r := range o.rows {
+		last := r.claim.last()
+		if from == since || last.out != o || last.from >= from {
+			continue
+		}
+		terms := slices.Clone(*r.claim.terms.Load())
+		if last.from >= since {
+			terms = terms[:len(terms)-1]
+		}
+		if len(terms) == 0 || last.from < since {
+			terms = append(terms, term{since, a.nobody})
+		}
+		terms = append(terms, term{from, o})
+		r.claim.terms.Store(&terms)
+	}
+}
+
+// last returns the term without end.
+func (c *claim) last() term {
+	terms := *c.terms.Load()
+	return terms[len(terms)-1]
+}
+
+// leftOutput stands for an output that is not known any more.
+func leftOutput(period int64) *output {
+	o := &output{spec: &spec{period: period}}
+	o.hasLeft.Store(true)
+	return o
 }
 
 // settle decides anew who emits o's rows. The caller holds a.mu.
 func (a *Aggregator) settle(o *output) {
 	for _, r := range o.rows {
-		if len(r.claim.contenders) > 1 {
-			a.settleClaim(r.claim)
-		}
+		a.settleClaim(r.claim)
 	}
 }
 
@@ -132,24 +200,38 @@ func (a *Aggregator) settleClaim(c *claim) {
 	holder := terms[len(terms)-1].out
 	winner := holder
 	for _, o := range c.contenders {
-		if winner.hasLeft.Load() || o.pos() < winner.pos() {
+		if p := o.pos(); p != gone && (winner.hasLeft.Load() || p < winner.pos()) {
 			winner = o
 		}
 	}
 	if winner == holder {
 		return
 	}
+	// Until the terms have changed none of them may begin another bucket.
+	var before []*output
 	from := int64(always)
-	if end, ok := holder.lastEnd(); ok {
-		from = ceil(end, winner.spec.period)
+	for _, t := range terms {
+		if slices.Contains(before, t.out) {
+			continue
+		}
+		before = append(before, t.out)
+		t.out.mu.Lock()
+		if end, ok := t.out.lastEnd(); ok {
+			from = max(from, ceil(end, winner.spec.period))
+		}
 	}
 	// Terms that would begin later never came to be.
 	kept := slices.Clone(terms)
 	for len(kept) > 0 && kept[len(kept)-1].from >= from {
 		kept = kept[:len(kept)-1]
 	}
-	kept = append(kept, term{from, winner})
+	if len(kept) == 0 || kept[len(kept)-1].out != winner {
+		kept = append(kept, term{from, winner})
+	}
 	c.terms.Store(&kept)
+	for _, o := range before {
+		o.mu.Unlock()
+	}
 	a.cfg.Logger.Info("output changes hands", "output", c.name, "from", from,
 		"period", winner.spec.period, "before", holder.spec.period)
 }
@@ -157,27 +239,27 @@ func (a *Aggregator) settleClaim(c *claim) {
 // settleClaims settles all rows that several outputs make, and moves every
 // output to the first of its rules. The caller holds a.mu.
 func (a *Aggregator) settleClaims() {
+	specs := a.rules.Load().specs
 	for _, o := range a.outputs {
 		for _, f := range o.feeds {
 			for _, r := range f.rules {
-				if r.pos < o.pos() {
+				if r.pos < o.pos() && specs[r.pos].key == o.spec.key {
 					a.adopt(o, r)
 				}
 			}
 		}
 	}
 	for _, c := range a.claims {
-		if len(c.contenders) > 1 {
-			a.settleClaim(c)
-		}
+		a.settleClaim(c)
+	}
+	for _, o := range a.outputs {
+		a.enter(o)
 	}
 }
 
 // lastEnd returns the end of the latest bucket that the output holds or has
-// emitted.
+// emitted. The caller holds o.mu.
 func (o *output) lastEnd() (int64, bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	last, ok := int64(always), false
 	for start := range o.buckets {
 		last, ok = max(last, start), true

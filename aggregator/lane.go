@@ -167,10 +167,9 @@ func (l *Lane) addSlow(b *plaintext.Batch, i int, ref series.Ref) {
 	if ref == 0 {
 		ref = l.learn(b.Name(i), l.hashes[i])
 	}
-	if !l.contribute(ref, p.Value, p.Time) {
+	for !l.contribute(ref, p.Value, p.Time) {
 		// An output has left since the name was looked up.
 		ref = l.relearn(b.Name(i), l.hashes[i])
-		l.contribute(ref, p.Value, p.Time)
 	}
 	if ref&kindMask == kindNone {
 		l.count.unmatched++
@@ -271,7 +270,7 @@ func (l *Lane) slot(f *feed, t float64) (*slot, Drop, *feed) {
 	switch {
 	case t > l.limit || t > -oldest:
 		return nil, TooNew, nil
-	case t < oldest:
+	case !(t >= oldest): // so that NaN is no time either
 		return nil, TooOld, nil
 	}
 	sec := int64(math.Floor(t))
@@ -289,10 +288,11 @@ func (l *Lane) slot(f *feed, t float64) (*slot, Drop, *feed) {
 		if owner == nil {
 			return nil, reason, nil
 		}
-		return nil, added, l.agg.feedTo(owner, f.rules)
+		f, reason = l.agg.feedTo(owner, f.rules)
+		return nil, reason, f
 	}
 	start, reason := l.agg.admit(o, sec, l.now)
-	values := o.values
+	values, until := o.values, o.until(sec)
 	o.mu.Unlock()
 	if reason != added {
 		return nil, reason, nil
@@ -300,7 +300,7 @@ func (l *Lane) slot(f *feed, t float64) (*slot, Drop, *feed) {
 	s := l.place(f, start)
 	if s.span == 0 {
 		s.start, s.gen = start, f.gen
-		s.span = uint32(min(o.spec.period, math.MaxUint32))
+		s.span = uint32(min(min(until, start+o.spec.period)-start, math.MaxUint32))
 		if values && s.values == nil {
 			s.values = new(cell.Values)
 		}
@@ -350,7 +350,7 @@ func (l *Lane) takeOut(f *feed, b *bucket) (n int64) {
 	}
 	if len(l.others) > 0 {
 		key := otherKey{f.num, b.start}
-		if s := l.others[key]; s != nil {
+		if s := l.others[key]; s != nil && s.gen == f.gen {
 			n += s.cell.Count
 			b.absorb(&s.cell, s.values)
 			delete(l.others, key)
@@ -369,7 +369,7 @@ func (l *Lane) forward(b *plaintext.Batch, i int) {
 		l.agg.cfg.Forward(l.scratch, 1)
 		return
 	}
-	if l.run.n == 0 || l.run.to != p.Start {
+	if l.run.n == 0 || l.run.to != p.Start || &l.run.buf[0] != &b.Buf[0] {
 		l.flushRun()
 		l.run = run{buf: b.Buf, from: p.Start}
 	}

@@ -107,11 +107,9 @@ func (a *Aggregator) bind(l *Lane, rs *ruleSet, matches []rules.Match, i int) (h
 
 	a.mu.RLock()
 	if o := a.outputs[string(l.scratch)]; o != nil && o.pos() <= by[0].pos {
-		for _, f := range o.feeds {
-			if slices.Equal(f.rules, by) {
-				a.mu.RUnlock()
-				return newHandle(f.num, f.gen), true
-			}
+		if f := o.feedBy(by); f != nil {
+			a.mu.RUnlock()
+			return newHandle(f.num, f.gen), true
 		}
 	}
 	a.mu.RUnlock()
@@ -135,18 +133,24 @@ func (a *Aggregator) feedFor(key, name string, sp *spec, by []*ruleState) *feed 
 		}
 		o = a.newOutput(key, name, sp)
 	}
+	f := o.feedBy(by)
+	if f == nil {
+		f = a.newFeed(o, slices.Clone(by))
+	}
+	if f != nil {
+		a.adopt(o, by[0])
+	}
+	return f
+}
+
+// feedBy returns the feed of some rules, or nil. The caller holds Aggregator.mu.
+func (o *output) feedBy(by []*ruleState) *feed {
 	for _, f := range o.feeds {
 		if slices.Equal(f.rules, by) {
-			a.adopt(o, by[0])
 			return f
 		}
 	}
-	f := a.newFeed(o, slices.Clone(by))
-	if f == nil {
-		return nil
-	}
-	a.adopt(o, by[0])
-	return f
+	return nil
 }
 
 func (a *Aggregator) newFeed(o *output, by []*ruleState) *feed {
@@ -200,16 +204,27 @@ func (a *Aggregator) fan(to []handle) handle {
 	return newHandle(num, a.fanGen)
 }
 
-// feedTo returns the feed of some rules to an output that they do not claim.
-func (a *Aggregator) feedTo(o *output, by []*ruleState) *feed {
+// feedTo returns the feed of some rules to an output that they do not claim, or
+// why there is none.
+func (a *Aggregator) feedTo(o *output, by []*ruleState) (*feed, Drop) {
+	a.mu.RLock()
+	f, left := o.feedBy(by), o.hasLeft.Load()
+	a.mu.RUnlock()
+	if f != nil && !left {
+		return f, added
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, f := range o.feeds {
-		if slices.Equal(f.rules, by) {
-			return f
-		}
+	if o.hasLeft.Load() {
+		return nil, TooOld
 	}
-	return a.newFeed(o, by)
+	if f = o.feedBy(by); f == nil {
+		f = a.newFeed(o, by)
+	}
+	if f == nil {
+		return nil, OutputsFull
+	}
+	return f, added
 }
 
 // successor returns the feed that stands for one whose output has left, or nil

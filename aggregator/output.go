@@ -28,8 +28,9 @@ type output struct {
 
 	// Of the rules that feed it, the first in file order; nil after a restart
 	// until one does. Written under Aggregator.mu.
-	rule  atomic.Pointer[ruleState]
-	feeds []*feed // guarded by Aggregator.mu
+	rule    atomic.Pointer[ruleState]
+	feeds   []*feed // guarded by Aggregator.mu
+	inForce bool    // rule is in the newest set. Guarded by Aggregator.mu
 
 	mu      sync.Mutex // guards all below; comes after Lane.mu and Aggregator.mu, before schedule.mu
 	timing  timing

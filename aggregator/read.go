@@ -93,7 +93,7 @@ func (l *Lane) look(f *feed, start int64, v *Bucket) {
 			add(s)
 		}
 	}
-	if s := l.others[otherKey{f.num, start}]; s != nil {
+	if s := l.others[otherKey{f.num, start}]; s != nil && s.gen == f.gen {
 		add(s)
 	}
 }

@@ -1,17 +1,20 @@
 package aggregator
 
-import (
-	"math"
-	"slices"
-)
+import "slices"
 
 // maxSpans bounds what an output remembers of the buckets that it emitted and
 // forgot. Beyond it the two oldest spans are joined: the buckets between them
 // then count as emitted, which refuses data rather than risk a wrong overwrite.
 const maxSpans = 32
 
+// noSpan is the hull of nothing.
+var noSpan = span{forever, always}
+
 // span is a range of bucket starts, both ends included.
 type span struct{ from, to int64 }
+
+// join returns the span that covers both.
+func (s span) join(x span) span { return span{min(s.from, x.from), max(s.to, x.to)} }
 
 // spans is a set of bucket starts as ascending, disjoint ranges.
 type spans []span
@@ -61,7 +64,7 @@ func (s spans) contains(start int64) bool {
 // hull returns the one span that covers all.
 func (s spans) hull() (span, bool) {
 	if len(s) == 0 {
-		return span{math.MaxInt64, math.MinInt64}, false
+		return noSpan, false
 	}
 	return span{s[0].from, s[len(s)-1].to}, true
 }

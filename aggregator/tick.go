@@ -3,6 +3,7 @@ package aggregator
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // tickBatch is how many buckets are folded while a lane is held.
@@ -13,12 +14,20 @@ type tickState struct {
 	due  []*bucket
 	rows []Row
 	idle []*output // without buckets since the last look
+	now  float64   // the clock at the last Tick
 }
+
+// rowBatch is how many rows are handed to Emit at a time, or a few more.
+const rowBatch = 1024
 
 // Tick closes, amends and forgets what is due by the clock. It is to be called
 // about as often as Next says; nothing is lost by calling it late.
 func (a *Aggregator) Tick() {
 	now := a.cfg.Now()
+	if now < a.tick.now {
+		a.turnBack(now)
+	}
+	a.tick.now = now
 	for {
 		due := a.schedule.take(a.tick.due[:0], now, tickBatch)
 		if len(due) == 0 {
@@ -29,6 +38,31 @@ func (a *Aggregator) Tick() {
 		a.tick.due = due
 	}
 	a.sweep(now)
+}
+
+// turnBack lets nothing wait for a time that the clock showed by mistake.
+func (a *Aggregator) turnBack(now float64) {
+	a.cfg.Logger.Warn("clock was set back", "seconds", a.tick.now-now)
+	for _, l := range a.lanes {
+		l.mu.Lock() // so that none goes on by the old time
+		l.now = now
+		l.mu.Unlock()
+	}
+	for _, b := range a.held() {
+		b.out.mu.Lock()
+		b.turnBack(a, now)
+		b.out.mu.Unlock()
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i := range a.idle {
+		a.idle[i].since = min(a.idle[i].since, now)
+	}
+	for _, o := range a.outputs {
+		o.mu.Lock()
+		o.idle = min(o.idle, now)
+		o.mu.Unlock()
+	}
 }
 
 // Next returns when Tick has something to do, in Unix seconds.
@@ -54,13 +88,16 @@ func (a *Aggregator) work(due []*bucket, now float64) {
 		visits[i] = a.mark(b, now)
 		b.out.mu.Unlock()
 	}
-	a.fold(due, visits)
+	a.fold(due, visits, now)
 	for i, b := range due {
 		if v := visits[i]; v != nothing {
 			b.out.mu.Lock()
 			a.emit(b, v, now)
 			b.plan(&a.schedule)
 			b.out.mu.Unlock()
+			if len(a.tick.rows) >= rowBatch {
+				a.flushRows()
+			}
 		}
 	}
 	a.flushRows()
@@ -92,7 +129,7 @@ func (a *Aggregator) mark(b *bucket, now float64) visit {
 }
 
 // fold takes the parts of the buckets out of all lanes.
-func (a *Aggregator) fold(due []*bucket, visits []visit) {
+func (a *Aggregator) fold(due []*bucket, visits []visit, now float64) {
 	feeds := make([][]*feed, len(due))
 	a.mu.RLock()
 	for i, b := range due {
@@ -107,7 +144,10 @@ func (a *Aggregator) fold(due []*bucket, visits []visit) {
 			}
 			b.out.mu.Lock()
 			for _, f := range feeds[i] {
-				a.credit(f, l.takeOut(f, b), visits != nil && visits[i] == amending)
+				if n := l.takeOut(f, b); n > 0 {
+					a.credit(f, n, visits != nil && visits[i] == amending)
+					b.last = max(b.last, now) // exactly when they came is not known
+				}
 			}
 			b.out.mu.Unlock()
 		}
@@ -117,9 +157,6 @@ func (a *Aggregator) fold(due []*bucket, visits []visit) {
 
 // credit counts folded datapoints for the rules that brought them.
 func (a *Aggregator) credit(f *feed, n int64, late bool) {
-	if n == 0 {
-		return
-	}
 	for _, r := range f.rules {
 		r.matched.Add(uint64(n))
 		if late {
@@ -152,9 +189,6 @@ func (a *Aggregator) emit(b *bucket, v visit, now float64) {
 			r := &o.rows[i]
 			a.tick.rows = append(a.tick.rows, Row{r.claim.name, r.method.Value(&b.cell, b.values), b.start})
 		}
-	}
-	if len(a.tick.rows) >= 1024 {
-		a.flushRows()
 	}
 }
 
@@ -190,21 +224,29 @@ func (a *Aggregator) flushRows() {
 func (a *Aggregator) Flush() {
 	now := a.cfg.Now()
 	all := a.held()
-	slices.SortFunc(all, func(x, y *bucket) int {
-		return cmp.Or(cmp.Compare(x.start, y.start), cmp.Compare(x.out.name, y.out.name))
-	})
+	slices.SortFunc(all, func(x, y *bucket) int { return cmp.Compare(x.start, y.start) })
 	for len(all) > 0 {
-		n := min(len(all), tickBatch)
-		a.fold(all[:n], nil)
+		n := 1
+		for n < len(all) && all[n].start == all[0].start {
+			n++
+		}
+		for same := range slices.Chunk(all[:n], tickBatch) {
+			a.fold(same, nil, now)
+		}
 		for _, b := range all[:n] {
+			v := closing
 			b.out.mu.Lock()
+			if b.closed {
+				v = amending
+			}
 			b.closed, b.closeAt, b.writeAt, b.amendAt = true, never, never, never
-			a.emit(b, closing, now)
+			a.emit(b, v, now)
 			b.out.mu.Unlock()
 		}
+		slices.SortFunc(a.tick.rows, func(x, y Row) int { return strings.Compare(x.Name, y.Name) })
+		a.flushRows()
 		all = all[n:]
 	}
-	a.flushRows()
 }
 
 // held returns all buckets.
@@ -247,6 +289,11 @@ func (a *Aggregator) sweep(now float64) {
 		o.mu.Unlock()
 		left++
 	}
+	for _, i := range a.idle[:left] {
+		if i.out.hasLeft.Load() {
+			a.settle(i.out) // those that stood behind it take over
+		}
+	}
 	if left > 0 {
 		a.idle = slices.Delete(a.idle, 0, left)
 		a.dropRuleStates()
@@ -273,23 +320,34 @@ func (a *Aggregator) leave(o *output) {
 			}
 		}
 	}
+	h, emitted := o.gone.hull()
 	for _, r := range o.rows {
 		c := r.claim
 		c.contenders = slices.DeleteFunc(c.contenders, func(x *output) bool { return x == o })
 		if len(c.contenders) == 0 {
 			delete(a.claims, c.name)
 		}
+		if emitted {
+			a.remember(c.name, h)
+		}
 	}
-	h, ok := o.gone.hull()
+}
+
+// remember keeps what an output that left has emitted of a row. The caller
+// holds a.mu.
+func (a *Aggregator) remember(name string, h span) {
+	s, ok := a.departed[name]
 	if !ok {
-		return
+		s = a.departure // it may be in there
 	}
-	for key, s := range a.departed {
+	h = h.join(s)
+	delete(a.departed, name)
+	for other, s := range a.departed {
 		if len(a.departed) < a.cfg.MaxOutputs {
 			break
 		}
-		a.departure = span{min(a.departure.from, s.from), max(a.departure.to, s.to)}
-		delete(a.departed, key)
+		a.departure = a.departure.join(s)
+		delete(a.departed, other)
 	}
-	a.departed[o.key] = h
+	a.departed[name] = h
 }

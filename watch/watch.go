@@ -16,7 +16,8 @@ type Config struct {
 	// replaced by renaming another onto it is a new one.
 	Path string
 	// Debounce is how long the directory must be quiet before Changed is called,
-	// so that a file is not read half written.
+	// so that a file is not read half written. Where other files of the directory
+	// change all the time, ten times as long is waited at most.
 	Debounce time.Duration
 	// Poll is how often Changed is called anyway, for file systems that notify
 	// nobody; 0 is never.
@@ -48,6 +49,7 @@ func loop(ctx context.Context, cfg Config, events <-chan fsnotify.Event, errs <-
 	quiet := time.NewTimer(time.Hour)
 	quiet.Stop()
 	defer quiet.Stop()
+	var latest time.Time // when Changed is called at the latest; zero where nothing waits
 	var poll <-chan time.Time
 	if cfg.Poll > 0 {
 		t := time.NewTicker(cfg.Poll)
@@ -65,7 +67,10 @@ func loop(ctx context.Context, cfg Config, events <-chan fsnotify.Event, errs <-
 			}
 			// Every event of the directory counts: the file may be a link whose
 			// target lies behind another name, as in mounted configuration.
-			quiet.Reset(cfg.Debounce)
+			if latest.IsZero() {
+				latest = time.Now().Add(10 * cfg.Debounce)
+			}
+			quiet.Reset(min(cfg.Debounce, time.Until(latest)))
 		case err, ok := <-errs:
 			if !ok {
 				errs = nil
@@ -73,6 +78,7 @@ func loop(ctx context.Context, cfg Config, events <-chan fsnotify.Event, errs <-
 			}
 			cfg.Logger.Warn("watching for changes", "file", cfg.Path, "err", err)
 		case <-quiet.C:
+			latest = time.Time{}
 			cfg.Changed()
 		case <-poll:
 			cfg.Changed()

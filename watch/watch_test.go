@@ -36,6 +36,29 @@ func TestDebounceAndPoll(t *testing.T) {
 	})
 }
 
+// A neighbour that is written to all the time, such as a log, hides no change.
+func TestBusyDirectory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var calls []time.Duration
+		events := make(chan fsnotify.Event)
+		ctx, cancel := context.WithCancel(t.Context())
+		go loop(ctx, Config{
+			Debounce: 500 * time.Millisecond,
+			Changed:  func() { calls = append(calls, time.Since(start)) },
+		}, events, nil)
+		for range 110 {
+			events <- fsnotify.Event{}
+			time.Sleep(100 * time.Millisecond)
+		}
+		cancel()
+		synctest.Wait()
+		if len(calls) != 2 || calls[0] != 5*time.Second || calls[1] < 10*time.Second || calls[1] > 10200*time.Millisecond {
+			t.Errorf("called at %v, want after 5 s and again 5 s later", calls)
+		}
+	})
+}
+
 // A file that is replaced by renaming, the way careful programs write, is noticed.
 func TestRename(t *testing.T) {
 	dir := t.TempDir()

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
@@ -64,7 +63,6 @@ type offline struct {
 	out     *bufio.Writer
 	log     io.Writer
 	bar     *progress
-	rows    []aggregator.Row // of the bucket start that is being emitted
 	line    []byte
 	points  uint64
 	err     error // the first of writing
@@ -85,24 +83,11 @@ func newOffline(set *rules.Set, forwardAll bool, out, log io.Writer) (*offline, 
 	return j, err
 }
 
-// emit gathers the rows of one time, which come by output, to write them by name.
 func (j *offline) emit(rows []aggregator.Row) {
 	for _, r := range rows {
-		if len(j.rows) > 0 && j.rows[0].Time != r.Time {
-			j.writeRows()
-		}
-		j.rows = append(j.rows, r)
-	}
-}
-
-func (j *offline) writeRows() {
-	slices.SortFunc(j.rows, func(x, y aggregator.Row) int { return strings.Compare(x.Name, y.Name) })
-	for _, r := range j.rows {
 		j.line = plaintext.Append(j.line[:0], []byte(r.Name), r.Value, float64(r.Time))
 		j.write(j.line)
 	}
-	clear(j.rows)
-	j.rows = j.rows[:0]
 }
 
 func (j *offline) forward(lines []byte, _ int) { j.write(lines) }
@@ -187,7 +172,6 @@ func (j *offline) take(buf []byte, from, to int) {
 // finish prints the buckets and says what became of the lines.
 func (j *offline) finish() error {
 	j.agg.Flush()
-	j.writeRows()
 	if err := j.out.Flush(); err != nil && j.err == nil {
 		j.err = err
 	}

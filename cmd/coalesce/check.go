@@ -41,9 +41,12 @@ func newCheck() *cobra.Command {
 				bad = true
 			}
 		}
-		_, parsed, diags, err := readRules(cfg.Rules, cfg.Prefix)
+		if !cmd.Flags().Changed("rules") {
+			rulesPath = cfg.Rules
+		}
+		_, parsed, diags, err := readRules(rulesPath, cfg.Prefix)
 		if err != nil {
-			fmt.Fprintf(out, "%s: error: %v\n", cfg.Rules, err)
+			fmt.Fprintf(out, "%s: error: %v\n", rulesPath, err)
 			bad = true
 		}
 		for _, d := range diags {
@@ -52,7 +55,7 @@ func newCheck() *cobra.Command {
 		if bad || hasErrors(diags) {
 			return errReported
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s and %s (%d rules): no errors\n", orDefaults(path), cfg.Rules, len(parsed))
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s and %s (%d rules): no errors\n", orDefaults(path), rulesPath, len(parsed))
 		return nil
 	}
 	return cmd

@@ -1,0 +1,311 @@
+package aggregator
+
+import (
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/coalesce-metrics/coalesce/plaintext"
+)
+
+var (
+	modelSeed  = flag.Uint64("model.seed", 0, "run only the history of this seed, 0 is many random ones")
+	modelCount = flag.Int("model.count", 0, "how many histories to run, 0 is the usual number")
+)
+
+// TestModel runs random histories against the slow version in reference_test.go.
+func TestModel(t *testing.T) {
+	first, count := rand.Uint64()>>16, 3000
+	if testing.Short() || raceEnabled {
+		count = 400
+	}
+	if *modelCount > 0 {
+		count = *modelCount
+	}
+	if *modelSeed != 0 {
+		first, count = *modelSeed, 1
+	}
+	t.Logf("first seed %d", first)
+	met := map[string]int{}
+	for i := range uint64(count) {
+		h := newHistory(t, first+i, met)
+		h.run()
+		if h.m.err != nil {
+			t.Fatalf("-model.seed=%d: %v\n%s", first+i, h.m.err, strings.Join(h.log, "\n"))
+		}
+	}
+	t.Log(met)
+	for _, what := range []string{"too_old", "too_new", "conflict", "outputs_full", "buckets_full", "amended", "early",
+		"late", "forwarded", "evicted", "reused numbers", "handed over"} {
+		if met[what] == 0 && count >= 300 {
+			t.Errorf("no history has met: %s", what)
+		}
+	}
+}
+
+// history is one random run.
+type history struct {
+	*clock
+	r    *rand.Rand
+	m    *reference
+	cfg  Config
+	log  []string
+	met  map[string]int
+	text string // the rules
+}
+
+func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
+
+func newHistory(t *testing.T, seed uint64, met map[string]int) *history {
+	r := rand.New(rand.NewPCG(seed, 1))
+	h := &history{r: r, met: met, clock: &clock{t: t, now: pick(r, 1e9, 1e9+0.25, 1e9+59, 17)}}
+	h.cfg = Config{
+		Grace: pick(r, 0, 2, 5.0), AmendDelay: pick(r, -1, -1, 0, 7.0), Keep: pick(r, 0, 1, 3, 5),
+		Future: pick(r, 20, 600.0), WriteBack: pick(r, 0, 0, 0.5, 3), OutputIdle: pick(r, 0, 1, 30, 1e6),
+		MaxSeries: pick(r, 1, 100, 10000), MaxOutputs: pick(r, 2, 5, 1000, 1000), MaxBuckets: pick(r, 1, 5, 1000, 1000),
+		Lanes: pick(r, 1, 2, 4), ForwardAll: r.IntN(2) == 0,
+	}
+	h.text = h.rules()
+	h.cfg.Rules = parseRules(t, h.text)
+	h.clock.run(h.cfg)
+	h.m = newReference(h.cfg, h.now)
+	h.m.a = h.a
+	h.m.setRules(h.cfg.Rules)
+	c := h.cfg
+	h.note("grace %v, amend %v, keep %v, future %v, write %v, idle %v, series %v, outputs %v, buckets %v, lanes %v",
+		c.Grace, c.AmendDelay, c.Keep, c.Future, c.WriteBack, c.OutputIdle, c.MaxSeries, c.MaxOutputs, c.MaxBuckets, c.Lanes)
+	return h
+}
+
+func (h *history) note(format string, args ...any) {
+	h.log = append(h.log, fmt.Sprintf("%v: ", h.now-1e9)+fmt.Sprintf(format, args...))
+}
+
+// rules returns some rules that get in each other's way.
+func (h *history) rules() string {
+	methods := []string{"sum", "avg", "min", "max", "count", "last", "p50", "p95", "median", "stddev", "range"}
+	shapes := []string{
+		"tot (%d) = %s a.*.c", "tot (%d) = %s a.*.c", "tot (%d) = %s b.*", "tot (%d) = %s a.x.<<rest>>",
+		"per.<h> (%d) = %s a.<h>.c", "per.<h> (%d) = %s *.<h>", "a.x.c (%d) = %s a.*.c",
+		"many.<n> (%d) = %s n.<n>", "n.<n> (%d) = %s n.<n>", "few (%d) = %s n.*",
+		"multi.%[2]s (%[1]d) = %[2]s b.*",
+	}
+	lists := []string{"sum,max", "sum,avg", "max,sum,count", "min,avg"}
+	var b strings.Builder
+	for range 1 + h.r.IntN(5) {
+		period := pick(h.r, 1, 7, 10, 60)
+		if h.r.IntN(4) == 0 {
+			fmt.Fprintf(&b, "multi.<method> (%d) = %s %s", period, pick(h.r, lists...), pick(h.r, "a.*.c", "a.*.c", "*.x"))
+		} else {
+			fmt.Fprintf(&b, pick(h.r, shapes...), period, pick(h.r, methods...))
+		}
+		b.WriteString(pick(h.r, "", "", "", "", " grace=3s", " grace=70s", " keep=0", " keep=2", " forward=off", " percentiles=on"))
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func (h *history) run() {
+	for range 20 + h.r.IntN(60) {
+		switch x := h.r.IntN(100); {
+		case x < 50:
+			h.batch()
+		case x < 78:
+			h.advance(h.now + pick(h.r, 0, 0.25, 1, 2, 5, 10, 30))
+		case x < 81:
+			h.advance(h.now + pick(h.r, 100, 700, 1e5))
+		case x < 84:
+			h.advance(h.now - pick(h.r, 0.25, 3, 60, 1e4))
+		case x < 86:
+			h.now += pick(h.r, -20.0, -1, 1, 20) // and no Tick yet
+		case x < 92:
+			h.reload()
+		case x < 95:
+			h.restart()
+		case x < 96:
+			h.crash()
+		default:
+			h.read()
+		}
+		h.m.now = h.now
+		h.m.check()
+		if h.m.err != nil {
+			return
+		}
+	}
+	// All that was added is emitted in the end, and all is forgotten.
+	h.note("to the end")
+	for range 60 {
+		h.advance(h.now + pick(h.r, 1, 10, 30, 60.0))
+		h.m.check()
+	}
+	h.advance(h.now + 1e6)
+	h.advance(h.now + 1e6)
+	h.m.check()
+	if n := h.m.held(); n > 0 {
+		h.m.failf("%d buckets are held in the end", n)
+	}
+	h.count()
+}
+
+// count notes what the history has met.
+func (h *history) count() {
+	s := h.a.Stats()
+	for i, n := range s.Dropped {
+		h.met[Drop(i).String()] += int(n)
+	}
+	h.met["added"] += int(s.Added)
+	h.met["rows"] += int(s.Rows)
+	h.met["amended"] += int(s.Amended)
+	h.met["early"] += int(s.Early)
+	h.met["late"] += int(s.Late)
+	h.met["forwarded"] += int(s.Forwarded)
+	h.met["evicted"] += int(s.Evicted)
+	for _, f := range h.a.freeFeeds {
+		h.met["reused numbers"] += max(int(f.gen())-1, 0)
+	}
+	h.met["handed over"] += h.m.handed
+}
+
+// advance sets the clock and ticks.
+func (h *history) advance(to float64) {
+	h.now, h.m.now = to, to
+	h.note("tick")
+	h.a.Tick()
+	h.m.tick(h.rows)
+	h.rows = nil
+}
+
+// batch adds some datapoints to a lane, of several that are held.
+func (h *history) batch() {
+	names := []string{"a.x.c", "a.y.c", "a.z.c", "b.x", "b.q", "nothing", "tot"}
+	var b plaintext.Batch
+	for range pick(h.r, 1, 1, 2, 8, plaintext.BatchSize) {
+		name := pick(h.r, names...)
+		if h.r.IntN(4) == 0 {
+			name = fmt.Sprintf("n.%d", h.r.IntN(pick(h.r, 3, 200)))
+		}
+		b.Add([]byte(name), h.value(), h.time())
+	}
+	h.m.now = h.now
+	lanes := make([]*Lane, 1+h.r.IntN(h.cfg.Lanes))
+	for i := range lanes {
+		lanes[i] = h.a.Acquire()
+	}
+	pick(h.r, lanes...).Add(&b)
+	for _, l := range lanes {
+		l.Release()
+	}
+	for i := range b.N {
+		p := b.Points[i]
+		h.note("add %s %v %v", b.Name(i), p.Value, p.Time)
+		h.m.add(string(b.Name(i)), p.Value, p.Time)
+	}
+	var want []byte
+	for _, i := range h.m.forwarded {
+		want = append(want, i...)
+	}
+	if h.lines != string(want) {
+		h.m.failf("forwarded %q, want %q", h.lines, want)
+	}
+	h.lines, h.m.forwarded = "", nil
+}
+
+func (h *history) value() float64 {
+	if h.r.IntN(200) == 0 {
+		return pick(h.r, math.Inf(1), math.Inf(-1))
+	}
+	return float64(h.r.IntN(400)-200) / 4
+}
+
+// time returns a timestamp: mostly about now, sometimes anything.
+func (h *history) time() float64 {
+	whole := math.Floor(h.now)
+	switch x := h.r.IntN(20); {
+	case x < 10:
+		return whole - float64(h.r.IntN(3))
+	case x < 14:
+		return whole - float64(h.r.IntN(200))
+	case x < 16:
+		return whole + float64(h.r.IntN(30))
+	case x == 16:
+		return whole + float64(h.r.IntN(1000))
+	case x == 17:
+		return h.now - float64(h.r.IntN(40))/4
+	case x == 18:
+		return pick(h.r, -0.5, -1, -10, -10.5, 0, 0.25, 59.75, 1e17, -1e17)
+	}
+	return whole - float64(h.r.IntN(100000))
+}
+
+func (h *history) reload() {
+	if h.r.IntN(3) == 0 {
+		h.text = h.rules()
+	} else {
+		h.text = h.edit(h.text)
+	}
+	h.note("rules\n%s", h.text)
+	set := parseRules(h.t, h.text)
+	h.m.now = h.now
+	h.a.SetRules(set)
+	h.m.setRules(set)
+}
+
+// edit makes a small change: a rule more or less, another order, or another
+// method or period.
+func (h *history) edit(text string) string {
+	lines := strings.SplitAfter(strings.TrimSuffix(text, "\n")+"\n", "\n")
+	lines = lines[:len(lines)-1]
+	i := h.r.IntN(len(lines))
+	switch h.r.IntN(5) {
+	case 0:
+		lines = append(lines[:i], lines[i+1:]...)
+	case 1:
+		lines = append(lines, h.rules())
+	case 2:
+		h.r.Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
+	case 3:
+		lines[i] = strings.NewReplacer("= sum ", "= max ", "= max ", "= sum ", "sum,max", "sum,avg", "sum,avg", "sum,max").Replace(lines[i])
+	default:
+		lines[i] = strings.NewReplacer("(10)", "(60)", "(60)", "(10)", "(7)", "(1)").Replace(lines[i])
+	}
+	if len(lines) == 0 {
+		return "\n"
+	}
+	return strings.Join(lines, "")
+}
+
+// restart stops in an orderly way and starts again, maybe with other rules.
+func (h *history) restart() {
+	if h.r.IntN(2) == 0 {
+		h.text = h.edit(h.text)
+	}
+	h.note("restart with\n%s", h.text)
+	h.m.now = h.now
+	h.clock.restart(h.text)
+	h.m.a = h.a
+	h.m.restart(h.a.cfg.Rules)
+}
+
+// crash starts again with nothing but the time of the crash.
+func (h *history) crash() {
+	h.note("crash")
+	cfg := h.cfg
+	cfg.Rules, cfg.NotBefore = parseRules(h.t, h.text), h.now
+	h.clock.run(cfg)
+	h.m.now, h.m.a, h.m.want = h.now, h.a, Stats{}
+	h.m.forgetAll(h.now)
+	h.m.setRules(cfg.Rules)
+}
+
+func (h *history) read() {
+	h.note("read")
+	h.m.now = h.now
+	for row := range h.m.rows {
+		h.m.read(row)
+	}
+	h.m.read("unknown")
+}

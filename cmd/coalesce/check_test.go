@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestCheck(t *testing.T) {
+	for name, c := range map[string]struct {
+		config, rules string
+		args          []string
+		want          string // DIR stands for the directory
+		bad           bool
+	}{
+		"good": {
+			config: "rules = \"r.conf\"\nupstream = [\"graphite:2003\"]\n",
+			rules:  "a.<x> (60) = sum b.<x>.*\n",
+		},
+		"warnings are no errors": {
+			config: "rules = \"r.conf\"\nforward_all = true\n",
+			rules:  "a.<x> (60) = sum b.<x>.*\na.<x> (60) = sum b.<x>.*\n",
+			want: "DIR/c.toml:2:15: warning: forward_all = true: has no effect without an upstream; accepted: one in upstream, or forward_all = false\n" +
+				"DIR/r.conf:2: warning: the same rule as in line 1; it changes nothing\n",
+		},
+		"every error of both files": {
+			config: "rules = \"r.conf\"\nupstream = [\"graphite:2003\", \"nowhere\"]\nlisten = \"x\"\n\n[queue]\ndatapoints = 0\n",
+			rules:  "# comment\na.<y> (60) = sum b.<x>.*\n\na.<x> (0) = sum b.<x>.*\nrubbish\n",
+			want: "DIR/c.toml:3:10: error: listen = \"x\": not an address; accepted: \"host:port\", \"[IPv6]:port\" or \":port\", with a port from 0 to 65535 in digits, or \"\" for no such listener\n" +
+				"DIR/c.toml:6:14: error: queue.datapoints = 0: not accepted; accepted: 1 to 1000000000\n" +
+				"DIR/c.toml: error: upstream: destination \"nowhere\": no port; accepted: host:port[:instance], plaintext://host:port[:instance], unix:///path, stdout:\n" +
+				"DIR/r.conf:2:3: error: unknown field \"y\": known are <x> and <method>\n" +
+				"DIR/r.conf:4:7: error: period \"(0)\": expected 1 to 31622400 seconds\n" +
+				"DIR/r.conf:5:8: error: no = in the line: expected OUTPUT (SECONDS) = METHOD PATTERN [OPTION=VALUE ...]\n",
+			bad: true,
+		},
+		"no rules": {
+			config: "rules = \"none.conf\"\n",
+			want:   "DIR/none.conf: error: rules: open DIR/none.conf: no such file or directory\n",
+			bad:    true,
+		},
+		"the flag wins over the key": {
+			config: "rules = \"none.conf\"\n", rules: "a (60) = sum b\n", args: []string{"--rules", "DIR/r.conf"},
+		},
+		"the flag counts where the configuration cannot be read": {
+			config: "rules = r.conf\n", rules: "rubbish\n", args: []string{"--rules", "DIR/r.conf"},
+			want: "DIR/c.toml:1:9: error: expected value but found \"r\" instead, in the line \"rules = r.conf\"; text, durations and sizes are written in quotes, such as key = \"5s\"\n" +
+				"DIR/r.conf:1:8: error: no = in the line: expected OUTPUT (SECONDS) = METHOD PATTERN [OPTION=VALUE ...]\n",
+			bad: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			args := []string{"check", "--config", write(t, dir, "c.toml", c.config)}
+			if c.rules != "" {
+				write(t, dir, "r.conf", c.rules)
+			}
+			for _, a := range c.args {
+				args = append(args, strings.ReplaceAll(a, "DIR", dir))
+			}
+			out, _, err := execute("", args...)
+			if want := strings.ReplaceAll(c.want, "DIR", dir); out != want {
+				t.Errorf("prints\n%swant\n%s", out, want)
+			}
+			if c.bad != errors.Is(err, errReported) || !c.bad && err != nil {
+				t.Errorf("error %v, want one: %v", err, c.bad)
+			}
+		})
+	}
+}
+
+// The files at the root of the repository are what a newcomer begins with.
+func TestCheckShippedFiles(t *testing.T) {
+	root := filepath.Join("..", "..")
+	out, report, err := execute("", "check", "--config", filepath.Join(root, "coalesce.toml"))
+	if out != "" || err != nil {
+		t.Errorf("prints %q, error %v, want neither", out, err)
+	}
+	if want := "../../coalesce.toml and ../../aggregation-rules.conf (1 rules): no errors\n"; report != want {
+		t.Errorf("reports %q, want %q", report, want)
+	}
+
+	// The examples in comments are good rules, too.
+	text, err := os.ReadFile(filepath.Join(root, "aggregation-rules.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules []string
+	for line := range strings.Lines(string(text)) {
+		if example, ok := strings.CutPrefix(line, "#   "); ok && strings.Contains(example, ") = ") && !strings.Contains(example, "OUTPUT") {
+			rules = append(rules, example)
+		}
+	}
+	if len(rules) < 4 {
+		t.Fatalf("%d examples found", len(rules))
+	}
+	path := write(t, t.TempDir(), "examples.conf", strings.Join(rules, ""))
+	if out, _, err := execute("", "check", "--config", filepath.Join(root, "coalesce.toml"), "--rules", path); out != "" || err != nil {
+		t.Errorf("the examples: %s%v", out, err)
+	}
+}
