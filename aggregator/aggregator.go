@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/coalesce-metrics/coalesce/naming"
 	"github.com/coalesce-metrics/coalesce/rules"
 	"github.com/coalesce-metrics/coalesce/series"
 )
@@ -32,6 +33,9 @@ type Row struct {
 type Config struct {
 	// Rules are the rules at the start; nil is none.
 	Rules *rules.Set
+	// Names says which names are kept and what they become before they are
+	// matched; nil keeps them as received.
+	Names *naming.Policy
 	// Grace is how long after its end a bucket closes, where its rule does not
 	// say so; at most half the period is used.
 	Grace float64

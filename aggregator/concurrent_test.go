@@ -79,7 +79,7 @@ func TestConcurrently(t *testing.T) {
 	c := &crowd{last: map[rowTime]float64{}}
 	c.now.Store(100_000)
 	cfg := plainConfig()
-	cfg.Lanes, cfg.OutputIdle, cfg.MaxSeries, cfg.ForwardAll = 3, 1, 10, true
+	cfg.Lanes, cfg.OutputIdle, cfg.MaxSeries, cfg.ForwardAll = 3, 0.3, 10, true
 	cfg.Rules = parseRules(t, c.rules(0))
 	cfg.Now, cfg.Emit, cfg.Logger = c.clock, c.emit, slog.New(slog.DiscardHandler)
 	cfg.Forward = func(lines []byte, n int) { c.forwarded.Add(int64(n)) }
@@ -107,7 +107,7 @@ func TestConcurrently(t *testing.T) {
 	during(func(i int) {
 		// In bursts, and now and then long enough for a change to come into force.
 		if at := c.now.Load(); i%5 == 0 {
-			for c.now.Load() < at+40 && !closed(stop) {
+			for c.now.Load() < at+12 && !closed(stop) {
 				runtime.Gosched()
 			}
 		}

@@ -2,7 +2,6 @@ package aggregator
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"os"
 	"slices"
@@ -120,7 +119,6 @@ type intervalRun struct {
 	held   map[rowTime]*holding
 	reign  map[string][]reignOf
 	drops  [NumDrops]uint64 // as they must be
-	free   uint64           // datapoints that may be added or dropped as too old
 }
 
 // holding is what decides whether a bucket takes another datapoint.
@@ -256,7 +254,6 @@ func (r *intervalRun) refuses(k rowTime, sp *spec, time float64, old bool) bool 
 		return true
 	case old:
 		r.drops[TooOld]++
-		r.free++
 		return true
 	}
 	h.last = r.now
@@ -327,7 +324,7 @@ func explain(points []point, carbon float64) string {
 	// Forgotten and begun again: what came last overwrites what came first.
 	for n := 1; n < len(points); n++ {
 		if v, ok := total(points[n:], all); ok && same(v, carbon) {
-			return fmt.Sprint("overwrites a total by a part of it")
+			return "overwrites a total by a part of it"
 		}
 	}
 	return ""

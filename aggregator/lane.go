@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/coalesce-metrics/coalesce/cell"
+	"github.com/coalesce-metrics/coalesce/naming"
 	"github.com/coalesce-metrics/coalesce/plaintext"
 	"github.com/coalesce-metrics/coalesce/rules"
 	"github.com/coalesce-metrics/coalesce/series"
@@ -33,8 +34,10 @@ type Lane struct {
 
 	matcher rules.Matcher
 	scratch []byte
+	naming  naming.Scratch
 	bound   []handle
 	feeds   []*feed
+	fan     *fan // of the last contribute
 	run     run
 	count   laneCount
 
@@ -57,12 +60,14 @@ type otherKey struct {
 
 // laneCount is what a lane has counted since the start.
 type laneCount struct {
-	accepted                     uint64
-	matched, unmatched, filtered uint64
-	contributions, added         uint64
-	dropped                      [NumDrops]uint64
-	forwarded                    uint64
-	learned                      uint64
+	accepted             uint64
+	matched, unmatched   uint64
+	filtered             [naming.NumReasons]uint64
+	badTags              uint64 // names
+	contributions, added uint64
+	dropped              [NumDrops]uint64
+	forwarded            uint64
+	learned              uint64
 }
 
 // run is a stretch of the read buffer whose lines are passed on as they are.
@@ -171,10 +176,26 @@ func (l *Lane) addSlow(b *plaintext.Batch, i int, ref series.Ref) {
 		// An output has left since the name was looked up.
 		ref = l.relearn(b.Name(i), l.hashes[i])
 	}
-	if ref&kindMask == kindNone {
+	switch ref & kindMask {
+	case kindFiltered:
+		l.count.filtered[refNumber(ref)]++
+		return
+	case kindNone:
 		l.count.unmatched++
-	} else {
+	case kindOne:
 		l.count.matched++
+	case kindMany:
+		f := l.fan // as contribute has found it
+		if f.matched {
+			l.count.matched++
+		} else {
+			l.count.unmatched++
+		}
+		if f.as != nil && ref&forwardBit != 0 {
+			l.count.forwarded++
+			l.send(f.as, p)
+			return
+		}
 	}
 	if ref&forwardBit != 0 {
 		l.forward(b, i)
@@ -196,6 +217,7 @@ func (l *Lane) contribute(ref series.Ref, v, t float64) bool {
 		if m == nil {
 			return false
 		}
+		l.fan = m
 		l.feeds = l.feeds[:0]
 		for _, h := range m.to {
 			f := l.agg.feedOf(h)
@@ -364,9 +386,7 @@ func (l *Lane) forward(b *plaintext.Batch, i int) {
 	p := &b.Points[i]
 	l.count.forwarded++
 	if !p.Verbatim {
-		l.flushRun()
-		l.scratch = plaintext.Append(l.scratch[:0], b.Name(i), p.Value, p.Time)
-		l.agg.cfg.Forward(l.scratch, 1)
+		l.send(b.Name(i), p)
 		return
 	}
 	if l.run.n == 0 || l.run.to != p.Start || &l.run.buf[0] != &b.Buf[0] {
@@ -375,6 +395,13 @@ func (l *Lane) forward(b *plaintext.Batch, i int) {
 	}
 	l.run.to = p.End
 	l.run.n++
+}
+
+// send passes a datapoint on in a line of its own.
+func (l *Lane) send(name []byte, p *plaintext.Point) {
+	l.flushRun()
+	l.scratch = plaintext.Append(l.scratch[:0], name, p.Value, p.Time)
+	l.agg.cfg.Forward(l.scratch, 1)
 }
 
 func (l *Lane) flushRun() {

@@ -1,9 +1,11 @@
 package aggregator
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 
+	"github.com/coalesce-metrics/coalesce/naming"
 	"github.com/coalesce-metrics/coalesce/rules"
 	"github.com/coalesce-metrics/coalesce/series"
 )
@@ -17,7 +19,8 @@ func (l *Lane) learn(name []byte, h series.Hash) series.Ref {
 			return ref
 		}
 		// Only the changed rules need to be tried.
-		if !rs.affected(&l.matcher, name, version) {
+		d := rs.names.Decide(name, &l.naming)
+		if d.Name != nil && !rs.affected(&l.matcher, d.Name, version) {
 			l.agg.table.Put(h, ref, rs.version, l.tick)
 			return ref
 		}
@@ -25,37 +28,37 @@ func (l *Lane) learn(name []byte, h series.Hash) series.Ref {
 	return l.relearn(name, h)
 }
 
-// relearn matches the name against all rules.
+// relearn decides about the name anew: whether it is kept, what it is called
+// from then on, what it feeds, and whether it is forwarded.
 func (l *Lane) relearn(name []byte, h series.Hash) series.Ref {
 	a, rs := l.agg, l.rs
 	l.count.learned++
-	matches := rs.set.Match(&l.matcher, name)
-	ref := knownBit
+	d := rs.names.Decide(name, &l.naming)
+	if d.BadTags != nil {
+		l.count.badTags++
+	}
+	if d.Dropped != naming.Kept {
+		ref := knownBit | kindFiltered | series.Ref(d.Dropped)
+		a.table.Put(h, ref, rs.version, l.tick)
+		return ref
+	}
+	matches := rs.set.Match(&l.matcher, d.Name)
 	forward := a.cfg.ForwardAll
 	for _, m := range matches {
-		forward = forward && m.Rule.Forward && !isRow(name, m)
+		forward = forward && m.Rule.Forward && !isRow(d.Name, m)
 	}
+	full := l.bindAll(matches)
+	ref := knownBit
+	var as []byte // the name to forward under, where it is another
 	if forward {
 		ref |= forwardBit
-	}
-	var full int
-	l.bound = l.bound[:0]
-	for i := range matches {
-		if h, ok := a.bind(l, rs, matches, i); ok {
-			if h != 0 && !slices.Contains(l.bound, h) {
-				l.bound = append(l.bound, h)
-			}
-		} else {
-			full++
-		}
+		as = l.departsAs(name, d.Name)
 	}
 	switch {
+	case as != nil || len(l.bound) > 1 || full > 0 && len(l.bound) == 0:
+		ref |= kindMany | series.Ref(a.fan(l.bound, as, len(matches) > 0))
 	case len(l.bound) == 1:
 		ref |= kindOne | series.Ref(l.bound[0])
-	case len(l.bound) > 1:
-		ref |= kindMany | series.Ref(a.fan(l.bound))
-	case full > 0:
-		ref |= kindMany | series.Ref(a.fan(nil)) // matched, though nothing is fed
 	}
 	if full > 0 {
 		// Not remembered, so that it is tried again when outputs have left.
@@ -63,6 +66,34 @@ func (l *Lane) relearn(name []byte, h series.Hash) series.Ref {
 	}
 	a.table.Put(h, ref, rs.version, l.tick)
 	return ref
+}
+
+// bindAll puts the feeds of all matches into l.bound, and returns for how many
+// there was no room.
+func (l *Lane) bindAll(matches []rules.Match) (full int) {
+	l.bound = l.bound[:0]
+	for i := range matches {
+		h, ok := l.agg.bind(l, l.rs, matches, i)
+		if !ok {
+			full++
+		} else if h != 0 && !slices.Contains(l.bound, h) {
+			l.bound = append(l.bound, h)
+		}
+	}
+	return full
+}
+
+// departsAs returns the name under which a datapoint is forwarded, or nil if it
+// is the one that it was received with. A name that [post] rewriting makes
+// impossible is not rewritten by it.
+func (l *Lane) departsAs(received, name []byte) []byte {
+	if d := l.rs.names.Post(name, &l.naming); d.Dropped == naming.Kept {
+		name = d.Name
+	}
+	if string(name) == string(received) {
+		return nil
+	}
+	return name
 }
 
 // isRow says whether a name is one of the rows that it feeds itself.
@@ -183,10 +214,16 @@ func (a *Aggregator) newFeed(o *output, by []*ruleState) *feed {
 // fan interns a list of feeds. Lists that names no longer lead to are not
 // tracked one by one: when there are more than there can be names, all are
 // forgotten and the names learn again.
-func (a *Aggregator) fan(to []handle) handle {
+func (a *Aggregator) fan(to []handle, as []byte, matched bool) handle {
 	key := make([]byte, 0, 64)
 	for _, h := range to {
 		key = binary.LittleEndian.AppendUint64(key, uint64(h))
+	}
+	if !matched {
+		key = append(key, '-')
+	}
+	if as != nil {
+		key = append(append(key, ' '), as...)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -200,7 +237,7 @@ func (a *Aggregator) fan(to []handle) handle {
 	}
 	num := uint32(len(a.fanIndex))
 	a.fanIndex[string(key)] = num
-	a.fans.Load().set(num, &fan{gen: a.fanGen, to: slices.Clone(to)})
+	a.fans.Load().set(num, &fan{gen: a.fanGen, to: slices.Clone(to), as: bytes.Clone(as), matched: matched})
 	return newHandle(num, a.fanGen)
 }
 

@@ -12,7 +12,10 @@ const (
 	kindMask series.Ref = 3 << 60
 	kindNone series.Ref = 0 << 60 // no rule matches
 	kindOne  series.Ref = 1 << 60 // one feed
-	kindMany series.Ref = 2 << 60 // a fan of feeds
+	kindMany series.Ref = 2 << 60 // a fan
+	// kindFiltered is a name that is not kept; the naming.Reason is in the place
+	// of the number.
+	kindFiltered series.Ref = 3 << 60
 
 	fullShift  = 40
 	fullMask   = 1<<20 - 1
@@ -31,10 +34,12 @@ func (h handle) gen() uint16 { return uint16(h >> genShift) }
 
 func handleOf(r series.Ref) handle { return handle(r) & (1<<fullShift - 1) }
 
-// fan is an interned list of feeds. Immutable.
+// fan is what a name leads to that a Ref alone cannot say. Interned, immutable.
 type fan struct {
-	gen uint16
-	to  []handle
+	gen     uint16
+	to      []handle
+	as      []byte // the name to forward under; nil is the one received
+	matched bool   // a rule matches, even if to is empty
 }
 
 func refNumber(r series.Ref) uint32 { return uint32(r) & numberMask }

@@ -3,6 +3,7 @@ package aggregator
 import (
 	"sync/atomic"
 
+	"github.com/coalesce-metrics/coalesce/naming"
 	"github.com/coalesce-metrics/coalesce/rules"
 )
 
@@ -23,6 +24,7 @@ const gone = 1 << 62
 // ruleSet is a version of the rules with what the lanes need of it. Immutable.
 type ruleSet struct {
 	version uint32
+	names   *naming.Policy // nil keeps names as they are received
 	set     *rules.Set
 	specs   []*spec // by position
 	states  []*ruleState
@@ -55,9 +57,9 @@ func (a *Aggregator) SetRules(set *rules.Set) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	old := a.rules.Load()
-	rs := &ruleSet{version: 1, set: set}
+	rs := &ruleSet{version: 1, set: set, names: a.cfg.Names}
 	if old != nil {
-		rs.version = old.version + 1
+		rs.version, rs.names = old.version+1, old.names
 		rs.changes = append([]*rules.Set{changedRules(old.set, set)}, old.changes...)
 		rs.changes = rs.changes[:min(len(rs.changes), maxChanges)]
 	}
@@ -84,6 +86,19 @@ func (a *Aggregator) SetRules(set *rules.Set) {
 	a.rules.Store(rs)
 	a.dropRuleStates()
 	a.settleClaims()
+}
+
+// SetNames puts a new naming policy in force. All names are decided anew, each on
+// its next datapoint.
+func (a *Aggregator) SetNames(p *naming.Policy) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	rs := *a.rules.Load()
+	rs.version++
+	rs.names = p
+	rs.changes = append([]*rules.Set{nil}, rs.changes...)
+	rs.changes = rs.changes[:min(len(rs.changes), maxChanges)]
+	a.rules.Store(&rs)
 }
 
 // changedRules returns the rules that one set has and the other has not, or nil

@@ -1,6 +1,10 @@
 package aggregator
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/coalesce-metrics/coalesce/naming"
+)
 
 // counters are those that no lane keeps.
 type counters struct {
@@ -14,8 +18,10 @@ type counters struct {
 //	Accepted = Matched + Unmatched + Filtered
 //	Contributions = Added + the sum of Dropped
 type Stats struct {
-	Accepted, Matched, Unmatched, Filtered uint64 // datapoints
-	Forwarded                              uint64 // datapoints passed on raw
+	Accepted, Matched, Unmatched, Filtered uint64                    // datapoints
+	FilteredBy                             [naming.NumReasons]uint64 // Filtered by reason
+	BadTags                                uint64                    // names whose tags could not be normalised
+	Forwarded                              uint64                    // datapoints passed on raw
 	// Contributions are the datapoints once for each output that they reach.
 	Contributions, Added uint64
 	Dropped              [NumDrops]uint64
@@ -41,7 +47,11 @@ func (a *Aggregator) Stats() Stats {
 		s.Accepted += c.accepted
 		s.Matched += c.matched
 		s.Unmatched += c.unmatched
-		s.Filtered += c.filtered
+		s.BadTags += c.badTags
+		for i, n := range c.filtered {
+			s.Filtered += n
+			s.FilteredBy[i] += n
+		}
 		s.Forwarded += c.forwarded
 		s.Contributions += c.contributions
 		s.Added += c.added

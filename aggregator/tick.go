@@ -28,6 +28,7 @@ func (a *Aggregator) Tick() {
 		a.turnBack(now)
 	}
 	a.tick.now = now
+	partial := a.stat.partial.Load()
 	for {
 		due := a.schedule.take(a.tick.due[:0], now, tickBatch)
 		if len(due) == 0 {
@@ -36,6 +37,9 @@ func (a *Aggregator) Tick() {
 		a.work(due, now)
 		clear(due)
 		a.tick.due = due
+	}
+	if n := a.stat.partial.Load() - partial; n > 0 {
+		a.cfg.Logger.Warn("emitted buckets that had begun before the start: they lack what came until then", "buckets", n)
 	}
 	a.sweep(now)
 }
@@ -307,8 +311,8 @@ func (a *Aggregator) leave(o *output) {
 	delete(a.outputs, o.key)
 	for _, f := range o.feeds {
 		a.feeds.set(f.num, nil)
-		if f.gen++; f.gen != 0 { // a number whose generations are used up rests for ever
-			a.freeFeeds = append(a.freeFeeds, newHandle(f.num, f.gen))
+		if next := f.gen + 1; next != 0 { // a number whose generations are used up rests for ever
+			a.freeFeeds = append(a.freeFeeds, newHandle(f.num, next))
 		}
 	}
 	seen := map[*ruleState]bool{}
