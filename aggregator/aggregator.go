@@ -49,6 +49,9 @@ type Config struct {
 	Future float64
 	// WriteBack is how often an open bucket is emitted before it closes; 0 is never.
 	WriteBack float64
+	// RepeatEarly emits such a bucket when it closes even if it has not changed,
+	// for receivers that must not have a row twice and take no early ones.
+	RepeatEarly bool
 	// OutputIdle is how long an output without buckets stays known.
 	OutputIdle float64
 	// MaxSeries, MaxOutputs and MaxBuckets bound the names remembered, the
@@ -58,6 +61,10 @@ type Config struct {
 	Lanes int
 	// ForwardAll passes the datapoints themselves on.
 	ForwardAll bool
+	// Owns says whether an output is this instance's to make, behind a relay that
+	// deals datapoints out by output; nil is all. For an output of several methods
+	// it is asked about the first.
+	Owns func(output []byte) bool
 	// EventTime keeps every bucket until Flush and knows no clock: nothing is
 	// too old or too new.
 	EventTime bool
@@ -70,7 +77,11 @@ type Config struct {
 	Now func() float64
 	// Emit takes rows in the order in which they are to be sent. The slice is
 	// only valid during the call. It is never called concurrently.
-	Emit func([]Row)
+	//
+	// again says that they are not the one emission of a closed bucket: they come
+	// early, by WriteBack, or amend it. Whoever adds up what it gets must take the
+	// others only.
+	Emit func(rows []Row, again bool)
 	// Forward takes n whole plaintext lines, only valid during the call. It is
 	// called by many goroutines and must not block for long. Needed with ForwardAll.
 	Forward func(lines []byte, n int)
@@ -103,7 +114,7 @@ type Aggregator struct {
 	nextFeed  uint32
 	fanIndex  map[string]uint32
 	fanGen    uint16
-	idle      []idleOutput    // in order of time
+	idle      idleQueue
 	departed  map[string]span // by row name: hulls of outputs that left
 	departure span            // hull over those no longer in departed
 	nobody    *output         // stands in terms for seconds that no output takes

@@ -35,12 +35,14 @@ type bucket struct {
 	values *cell.Values // nil where the output needs none
 
 	due     float64 // when the schedule brings it up next
+	dropDue float64 // an entry of the schedule to forget it at, or never
 	closeAt float64 // never once closed
 	writeAt float64 // the next early emission, or never
 	amendAt float64 // never unless late datapoints wait
 	last    float64 // when a lane last asked for the bucket or handed its part over
 	emitted int64   // datapoints in the last emission
 	sentAt  float64 // the clock at the last emission
+	early   bool    // the last emission was one by write_back
 	closed  bool
 	partial bool // began before this run
 	gone    bool
@@ -53,11 +55,16 @@ func (b *bucket) dropAt() float64 { return max(float64(b.end()), b.last) + b.out
 
 // plan asks the schedule for the bucket's next visit.
 func (b *bucket) plan(s *schedule) {
-	at := min(b.closeAt, b.writeAt, b.amendAt)
-	if b.closed && b.amendAt == never {
-		at = b.dropAt()
+	if !b.closed || b.amendAt != never {
+		s.at(b, min(b.closeAt, b.writeAt, b.amendAt))
+		return
 	}
-	s.at(b, at)
+	if at := b.dropAt(); at < b.dropDue {
+		b.dropDue = at
+		s.at(b, at)
+	} else {
+		b.due = b.dropDue // one entry is enough, however often it is amended
+	}
 }
 
 // admit decides about a datapoint at second t, taken in at now: it returns the
@@ -85,7 +92,7 @@ func (a *Aggregator) admit(o *output, t int64, now float64) (int64, Drop) {
 }
 
 func (a *Aggregator) newBucket(o *output, start int64, now float64) *bucket {
-	b := &bucket{out: o, start: start, due: never, writeAt: never, amendAt: never, last: math.Inf(-1)}
+	b := &bucket{out: o, start: start, due: never, dropDue: never, writeAt: never, amendAt: never, last: math.Inf(-1)}
 	end := float64(b.end())
 	b.closeAt = max(end, now) + o.timing.grace
 	if a.cfg.EventTime {

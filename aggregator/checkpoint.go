@@ -239,7 +239,7 @@ func (a *Aggregator) restoreOutput(d *decoder, ids []string) *output {
 }
 
 func (a *Aggregator) restoreBucket(d *decoder, o *output) {
-	b := &bucket{out: o, start: d.second(), due: never, writeAt: never}
+	b := &bucket{out: o, start: d.second(), due: never, dropDue: never, writeAt: never}
 	flags := d.uint()
 	b.closed, b.partial = flags&flagClosed != 0, flags&flagPartial != 0
 	b.closeAt, b.amendAt, b.last, b.sentAt = d.float(), d.float(), d.float(), d.float()

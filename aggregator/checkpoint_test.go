@@ -25,13 +25,14 @@ func TestCheckpointInTheMiddleOfABucket(t *testing.T) {
 		k.add(fmt.Sprintf("in.%d", i%2), v, 1002+float64(i))
 	}
 	k.add("in.0", 6, 901) // late, for a bucket that the earlier run closed
+	k.add("in.2", 0, 1006)
 	k.restart(ruleText)
 	k.add("in.1", 4, 902)
 	k.through(1400)
 	late := []float64{5, 6, 4}
 	k.want(
-		Row{"sum.0", 1 - 7, 960}, Row{"sum.1", 2.5 + 1e9, 960}, Row{"p", evaluate("p95", values, nil)[0], 960},
-		Row{"m.last", 1e9, 1000}, Row{"m.stddev", evaluate("stddev", values, nil)[0], 1000}, Row{"m.min", -7, 1000},
+		Row{"sum.0", 1 - 7, 960}, Row{"sum.1", 2.5 + 1e9, 960}, Row{"sum.2", 0, 960}, Row{"p", evaluate("p95", append(values, 0), nil)[0], 960},
+		Row{"m.last", 0, 1000}, Row{"m.stddev", evaluate("stddev", append(values, 0), nil)[0], 1000}, Row{"m.min", -7, 1000},
 		Row{"sum.0", 11, 900}, Row{"sum.1", 4, 900}, Row{"p", evaluate("p95", late, nil)[0], 900},
 		Row{"m.last", 4, 900}, Row{"m.stddev", evaluate("stddev", late, nil)[0], 900}, Row{"m.min", 4, 900},
 	)
@@ -175,6 +176,26 @@ func TestCheckpointOfARowWhoseMakerHasLeft(t *testing.T) {
 	k.add("b", 3, 1120)
 	k.through(1200)
 	k.want(Row{"out", 3, 1120})
+}
+
+// Nor may it be taken over while nobody is in force.
+func TestCheckpointOfARowThatNobodyMakes(t *testing.T) {
+	a, b := "out (10) = sum a\n", "out (10) = max b\n"
+	k := start(t, 1000, a+b, func(cfg *Config) { cfg.Keep, cfg.OutputIdle = 1, 40 })
+	k.add("a", 1, 1000)
+	k.through(1055)
+	k.add("b", 1, 1055)
+	k.drops(Conflict, 1)
+	k.reload("")
+	k.through(1080)
+	if s := k.a.Stats(); s.Outputs != 1 {
+		t.Fatalf("%d outputs, want only the one that has lost", s.Outputs)
+	}
+	k.restart("")
+	k.restart(b)
+	k.add("b", 2, 1000)
+	k.through(1100)
+	k.want(Row{"out", 1, 1000})
 }
 
 func TestCheckpointCarriesNotBeforeOn(t *testing.T) {

@@ -107,7 +107,7 @@ func (a *Aggregator) newOutput(key, name string, sp *spec) *output {
 		o.gone = spans{emitted}
 	}
 	a.outputs[key] = o
-	a.idle = append(a.idle, idleOutput{o, o.idle})
+	a.rest(o, o.idle)
 	return o
 }
 
@@ -166,6 +166,29 @@ func (a *Aggregator) enter(o *output) {
 		terms = append(terms, term{from, o})
 		r.claim.terms.Store(&terms)
 	}
+}
+
+// maxTerms is how many terms of a row are told apart where their outputs have
+// left.
+const maxTerms = 16
+
+// joinLeft makes one of the oldest terms, whose seconds are refused alike. The
+// caller holds the locks of all outputs.
+func joinLeft(terms []term) []term {
+	for len(terms) > maxTerms && terms[0].out.hasLeft.Load() && terms[1].out.hasLeft.Load() {
+		x, y := terms[0].out, terms[1].out
+		both := leftOutput(max(x.spec.period, y.spec.period))
+		if h := x.hull().join(y.hull()); h != noSpan {
+			both.gone = spans{h}
+		}
+		terms = append([]term{{terms[0].from, both}}, terms[2:]...)
+	}
+	return terms
+}
+
+func (o *output) hull() span {
+	h, _ := o.gone.hull()
+	return h
 }
 
 // last returns the term without end.
@@ -228,6 +251,7 @@ func (a *Aggregator) settleClaim(c *claim) {
 	if len(kept) == 0 || kept[len(kept)-1].out != winner {
 		kept = append(kept, term{from, winner})
 	}
+	kept = joinLeft(kept)
 	c.terms.Store(&kept)
 	for _, o := range before {
 		o.mu.Unlock()

@@ -28,7 +28,7 @@ func (c *crowd) clock() float64 { return float64(c.now.Load()) / 10 }
 
 // emit keeps the last values. All datapoints have the value 1, so that a sum
 // that becomes less has overwritten a fuller one.
-func (c *crowd) emit(rows []Row) {
+func (c *crowd) emit(rows []Row, _ bool) {
 	for _, r := range rows {
 		k := rowTime{r.Name, r.Time}
 		if c.last[k] > r.Value {

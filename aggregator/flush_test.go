@@ -82,7 +82,7 @@ func TestFlushAtAStop(t *testing.T) {
 func TestEmitMayRead(t *testing.T) {
 	k := start(t, 1000, "out.<n> (10) = sum in.<n>\n", nil)
 	read := 0
-	k.a.cfg.Emit = func(rows []Row) {
+	k.a.cfg.Emit = func(rows []Row, _ bool) {
 		for _, r := range rows[:min(len(rows), 10)] {
 			b, _ := k.a.Buckets(r.Name, r.Time, r.Time+1)
 			if len(b) != 1 || b[0].Value() != r.Value {
@@ -111,7 +111,7 @@ func TestRun(t *testing.T) {
 		cfg := plainConfig()
 		cfg.Rules = parseRules(t, "out (10) = sum in\n")
 		cfg.Now, cfg.Logger = now, slog.New(slog.DiscardHandler)
-		cfg.Emit = func(r []Row) {
+		cfg.Emit = func(r []Row, _ bool) {
 			for _, x := range r {
 				rows = append(rows, sent{x, time.Now()})
 			}

@@ -24,7 +24,7 @@ func benchAggregator(tb testing.TB, lanes int, ruleText string, forward bool) *A
 	a, err := New(Config{
 		Rules: rules.NewSet(parsed), Grace: 5, AmendDelay: -1, Keep: 5, Future: 600, OutputIdle: 3600,
 		MaxSeries: 4_000_000, MaxOutputs: 1_000_000, MaxBuckets: 10_000_000, Lanes: lanes, ForwardAll: forward,
-		Now: func() float64 { return benchNow }, Emit: func([]Row) {}, Forward: func([]byte, int) {},
+		Now: func() float64 { return benchNow }, Emit: func([]Row, bool) {}, Forward: func([]byte, int) {},
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {

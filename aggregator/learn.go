@@ -47,6 +47,12 @@ func (l *Lane) relearn(name []byte, h series.Hash) series.Ref {
 	for _, m := range matches {
 		forward = forward && m.Rule.Forward && !isRow(d.Name, m)
 	}
+	if a.cfg.Owns != nil {
+		var mine bool
+		if matches, mine = a.owned(matches, d.Name); !mine {
+			forward = false
+		}
+	}
 	full := l.bindAll(matches)
 	ref := knownBit
 	var as []byte // the name to forward under, where it is another
@@ -66,6 +72,24 @@ func (l *Lane) relearn(name []byte, h series.Hash) series.Ref {
 	}
 	a.table.Put(h, ref, rs.version, l.tick)
 	return ref
+}
+
+// owned keeps the matches whose outputs this instance owns. It also says whether
+// the datapoint itself is this instance's to forward, of all that receive it: it
+// belongs to the owner of the first output, or else of its name.
+func (a *Aggregator) owned(matches []rules.Match, name []byte) (kept []rules.Match, mine bool) {
+	if len(matches) == 0 {
+		return nil, a.cfg.Owns(name)
+	}
+	kept = matches[:0]
+	for i, m := range matches {
+		owns := a.cfg.Owns(rules.AppendRow(nil, m.Output, m.Rule.Methods[0]))
+		mine = mine || i == 0 && owns
+		if owns {
+			kept = append(kept, m)
+		}
+	}
+	return kept, mine
 }
 
 // bindAll puts the feeds of all matches into l.bound, and returns for how many

@@ -64,7 +64,7 @@ func start(t testing.TB, at float64, ruleText string, change func(*Config)) *clo
 func (c *clock) run(cfg Config) {
 	c.t.Helper()
 	cfg.Now = func() float64 { return c.now }
-	cfg.Emit = func(rows []Row) {
+	cfg.Emit = func(rows []Row, _ bool) {
 		c.rows = append(c.rows, rows...)
 		c.emitted++
 	}

@@ -292,6 +292,9 @@ func (h *history) restart() {
 
 // crash starts again with nothing but the time of the crash.
 func (h *history) crash() {
+	if h.now == 0 {
+		return // 0 stands for no earlier run
+	}
 	h.note("crash")
 	cfg := h.cfg
 	cfg.Rules, cfg.NotBefore = parseRules(h.t, h.text), h.now

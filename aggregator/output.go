@@ -31,6 +31,7 @@ type output struct {
 	rule    atomic.Pointer[ruleState]
 	feeds   []*feed // guarded by Aggregator.mu
 	inForce bool    // rule is in the newest set. Guarded by Aggregator.mu
+	waits   bool    // is in Aggregator.idle. Guarded by Aggregator.mu
 
 	mu      sync.Mutex // guards all below; comes after Lane.mu and Aggregator.mu, before schedule.mu
 	timing  timing

@@ -113,6 +113,19 @@ func TestValuesAreHeldOnlyWhereNeeded(t *testing.T) {
 	}
 }
 
+// A part of the values must not pass for all of them.
+func TestValuesAskedForInTheMiddleOfABucket(t *testing.T) {
+	k := start(t, 1000, "out (60) = sum in\n", nil)
+	k.add("in", 1, 1000)
+	k.reload("out (60) = sum in percentiles=on\n")
+	k.add("in", 2, 1000)
+	k.add("in", 3, 1020)
+	b, _ := k.a.Buckets("out", 0, 2000)
+	if len(b) != 2 || b[0].Cell.Count != 2 || b[0].Values != nil || b[1].Values.Len() != 1 {
+		t.Errorf("%+v", b)
+	}
+}
+
 func TestReadingLeavesNoTrace(t *testing.T) {
 	k := start(t, 1000, "out (10) = p50 in\n", nil)
 	for i := range 5 {
@@ -213,24 +226,38 @@ func TestGenerationsAreUsedUp(t *testing.T) {
 
 func TestFansAreForgottenAndLearnedAgain(t *testing.T) {
 	k := start(t, 1000, "out.<n> (60) = sum in.<n>\nall (60) = sum in.*\nk.<n> (60) = count in.<n>\n", func(cfg *Config) {
-		cfg.MaxSeries = 10
+		cfg.MaxSeries, cfg.EventTime = 64, true
 	})
-	const names = 2500 // more than 10 and the 1024 that are always allowed
+	const names = 1500 // more than 64 and the 1024 that are always allowed
 	for range 3 {
 		for i := range names {
 			k.add(fmt.Sprintf("in.%d", i), 1, 1000)
+			if i%5 == 0 { // so that another has its number by then
+				k.add("in.known", 1, 1000) // whose fan is forgotten though the name is not
+			}
+			k.now += tickSeconds
 		}
 	}
 	if k.a.fanGen == 0 {
 		t.Fatal("no fan was forgotten")
 	}
-	k.through(1030)
-	if len(k.rows) != 2*names+1 {
-		t.Errorf("%d rows, want %d", len(k.rows), 2*names+1)
+	if n := k.a.Stats().Learned; n > 3*names+3*names/10 {
+		t.Fatalf("%d names were learned, the one in use should have stayed", n)
+	}
+	k.a.Flush()
+	if len(k.rows) != 2*(names+1)+1 {
+		t.Errorf("%d rows, want %d", len(k.rows), 2*(names+1)+1)
 	}
 	for _, r := range k.rows {
-		if want := 3.0; r.Name == "all" && r.Value != 3*names || r.Name != "all" && r.Value != want {
-			t.Errorf("%v", r)
+		want := 3.0
+		switch {
+		case r.Name == "all":
+			want = 3 * names * 6 / 5
+		case strings.HasSuffix(r.Name, ".known"):
+			want = 3 * names / 5
+		}
+		if r.Value != want {
+			t.Errorf("%v, want %v", r, want)
 		}
 	}
 }
@@ -259,7 +286,7 @@ func TestRuleStats(t *testing.T) {
 
 func TestConfigIsChecked(t *testing.T) {
 	good := plainConfig()
-	good.Now, good.Emit = func() float64 { return 0 }, func([]Row) {}
+	good.Now, good.Emit = func() float64 { return 0 }, func([]Row, bool) {}
 	good.Logger = start(t, 0, "", nil).a.cfg.Logger
 	if _, err := New(good); err != nil {
 		t.Fatal(err)

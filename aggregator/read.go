@@ -13,7 +13,7 @@ type Bucket struct {
 	Period int64 // seconds
 	Method cell.Method
 	Cell   cell.Cell
-	Values *cell.Values // nil where the output needs none
+	Values *cell.Values // nil where the output needs none, or began to when the bucket was open
 	Open   bool         // not yet emitted
 }
 
@@ -69,6 +69,9 @@ func (a *Aggregator) copyBuckets(o *output, feeds []*feed, c *claim, from, until
 			for _, f := range feeds {
 				l.look(f, start, &v)
 			}
+		}
+		if v.Values.Len() != v.Cell.Count {
+			v.Values = nil // held only since a rule asked for it
 		}
 		if v.Cell.Count > 0 {
 			found = append(found, v)

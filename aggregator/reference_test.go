@@ -19,7 +19,6 @@ type reference struct {
 	a        *Aggregator // to look at
 	now      float64
 	lastTick float64
-	peak     float64 // the latest time at which an output became idle
 	set      *rules.Set
 	pos      map[string]int // by rule ID
 	match    rules.Matcher
@@ -61,7 +60,6 @@ type refOutput struct {
 	emitted   map[int64]bool // and forgotten
 	inherited span           // of outputs that left
 	idle      float64        // since when it holds nothing
-	queued    float64        // or others, which were before it in the queue to leave
 	left      bool
 }
 
@@ -110,7 +108,7 @@ func newReference(cfg Config, now float64) *reference {
 // forgetAll begins anew without a checkpoint.
 func (m *reference) forgetAll(notBefore float64) {
 	m.outputs, m.rows, m.departed = map[string]*refOutput{}, map[string]*refRow{}, map[string]span{}
-	m.all, m.blurred, m.notBefore, m.lastTick, m.peak = noSpan, false, notBefore, m.now, always
+	m.all, m.blurred, m.notBefore, m.lastTick = noSpan, false, notBefore, m.now
 	for k, b := range m.final {
 		b.dead = true
 		if float64(k.time) >= notBefore {
@@ -148,19 +146,6 @@ func (m *reference) place() {
 		if _, ok := m.pos[r.ID]; !ok {
 			m.pos[r.ID] = i
 		}
-	}
-}
-
-// settleAll decides anew who makes what.
-func (m *reference) settleAll() {
-	for _, o := range m.outputs {
-		m.retime(o)
-	}
-	for _, r := range m.rows {
-		m.settle(r)
-	}
-	for _, o := range m.outputs {
-		m.begin(o)
 	}
 }
 
@@ -204,68 +189,6 @@ func (o *refOutput) hull() span {
 		h = h.join(span{start, start})
 	}
 	return h
-}
-
-// settle gives a row to the output that comes first in the file. It begins behind
-// all buckets of those that had it before.
-func (m *reference) settle(r *refRow) {
-	holder := r.reigns[len(r.reigns)-1].out
-	winner := holder
-	for _, o := range m.outputs {
-		if p := m.position(o); slices.Contains(o.rows, r.name) && p != gone && (winner.left || p < m.position(winner)) {
-			winner = o
-		}
-	}
-	if winner == holder {
-		return
-	}
-	end := int64(math.MinInt64)
-	for _, x := range r.reigns {
-		end = max(end, x.out.lastEnd())
-	}
-	from := end
-	if end != math.MinInt64 {
-		from = ceil(end, winner.spec.period)
-	}
-	r.reigns = slices.DeleteFunc(r.reigns, func(x refReign) bool { return x.from >= from })
-	m.handed++
-	if n := len(r.reigns); n > 0 && r.reigns[n-1].out == winner {
-		return
-	}
-	r.reigns = append(r.reigns, refReign{from, winner})
-}
-
-// nobody makes what nobody may make.
-var nobody = &refOutput{left: true, inherited: noSpan, spec: &spec{period: 1}}
-
-// begin: an output that comes into force takes nothing between its latest bucket
-// and the last of its new rows to become free.
-func (m *reference) begin(o *refOutput) {
-	comes := !o.began
-	o.began = m.position(o) != gone
-	if !comes || !o.began {
-		return
-	}
-	since := o.lastEnd()
-	from := since
-	for _, name := range o.rows {
-		reigns := m.rows[name].reigns
-		if last := reigns[len(reigns)-1]; last.out == o {
-			from = max(from, last.from)
-		}
-	}
-	for _, name := range o.rows {
-		r := m.rows[name]
-		if last := r.reigns[len(r.reigns)-1]; last.out == o && last.from < from && since < from {
-			// Who has the row before goes on until from.
-			if last.from < since {
-				r.reigns = append(r.reigns, refReign{since, nobody})
-			} else if r.reigns = r.reigns[:len(r.reigns)-1]; len(r.reigns) == 0 {
-				r.reigns = []refReign{{always, nobody}}
-			}
-			r.reigns = append(r.reigns, refReign{from, o})
-		}
-	}
 }
 
 // add takes in a datapoint, which the aggregator has already taken in.
@@ -332,8 +255,7 @@ func rowNames(output string, sp *spec) []string {
 
 func (m *reference) newOutput(key string, sp *spec, rows []string) *refOutput {
 	o := &refOutput{key: key, spec: sp, rows: rows, by: map[string]bool{},
-		buckets: map[int64]*refBucket{}, emitted: map[int64]bool{}, inherited: noSpan}
-	m.rest(o)
+		buckets: map[int64]*refBucket{}, emitted: map[int64]bool{}, inherited: noSpan, idle: m.now}
 	for _, row := range rows {
 		if m.rows[row] == nil {
 			m.rows[row] = &refRow{row, []refReign{{always, o}}}
@@ -354,12 +276,6 @@ func (m *reference) newOutput(key string, sp *spec, rows []string) *refOutput {
 	}
 	o.inherited = got
 	return o
-}
-
-// rest notes that an output holds nothing.
-func (m *reference) rest(o *refOutput) {
-	m.peak = max(m.peak, m.now)
-	o.idle, o.queued = m.now, m.peak
 }
 
 // gone is what the aggregator takes as emitted and forgotten.
@@ -432,27 +348,4 @@ func (m *reference) forgot(o *refOutput, start int64) bool {
 		m.failf("%q refuses %d, which was never emitted", o.key, start)
 	}
 	return got
-}
-
-// owner finds the output that takes the datapoints of a second: o, or the one
-// whose rows it takes over later.
-func (m *reference) owner(o *refOutput, sec int64) (*refOutput, Drop) {
-	for _, row := range o.rows {
-		if m.rows[row].at(sec) == o {
-			return o, added
-		}
-	}
-	reason := Conflict
-	for _, row := range o.rows {
-		r := m.rows[row]
-		comes := slices.ContainsFunc(r.reigns, func(x refReign) bool { return x.out == o && x.from > sec })
-		if !comes {
-			continue
-		}
-		if before := r.at(sec); !before.left {
-			return before, added
-		}
-		reason = TooOld
-	}
-	return nil, reason
 }

@@ -162,6 +162,23 @@ func TestFirstInTheFileIsReachedLast(t *testing.T) {
 	k.want(Row{"out", 7, 1020})
 }
 
+// Periods that do not divide each other: the bucket in which the other one begins
+// is cut, however a datapoint finds it.
+func TestBucketIsCutWhereAnotherPeriodBegins(t *testing.T) {
+	k := start(t, 1002, "out (10) = sum a\n", nil)
+	k.add("a", 1, 1002)
+	k.reload("out (7) = max b\nout (10) = sum a\n")
+	k.add("b", 100, 1003)  // begins at 1015
+	k.add("a", 2, 1012)    // opens [1010, 1020)
+	k.add("a", 4, 1014.75) // finds it open
+	k.add("a", 8, 1015)
+	k.add("a", 16, 1019)
+	k.drops(Conflict, 2)
+	k.add("b", 50, 1016)
+	k.through(1100)
+	k.want(Row{"out", 101, 1000}, Row{"out", 6, 1010}, Row{"out", 50, 1015})
+}
+
 func TestSecondRuleTakesOverWhenTheFirstGetsNothing(t *testing.T) {
 	k := start(t, 1000, "out (10) = sum a\nout (20) = max b\n", func(cfg *Config) { cfg.Keep, cfg.OutputIdle = 1, 30 })
 	k.add("a", 1, 1000)

@@ -15,6 +15,8 @@ type tickState struct {
 	rows []Row
 	idle []*output // without buckets since the last look
 	now  float64   // the clock at the last Tick
+
+	again bool // rows are early or amending
 }
 
 // rowBatch is how many rows are handed to Emit at a time, or a few more.
@@ -95,6 +97,7 @@ func (a *Aggregator) work(due []*bucket, now float64) {
 	a.fold(due, visits, now)
 	for i, b := range due {
 		if v := visits[i]; v != nothing {
+			a.separate(b, v)
 			b.out.mu.Lock()
 			a.emit(b, v, now)
 			b.plan(&a.schedule)
@@ -110,6 +113,9 @@ func (a *Aggregator) work(due []*bucket, now float64) {
 // mark takes a due bucket to its next state; work plans its next visit when it
 // is done. The caller holds b.out.mu.
 func (a *Aggregator) mark(b *bucket, now float64) visit {
+	if b.dropDue <= now {
+		b.dropDue = never // its entry is no more
+	}
 	if b.gone || b.due > now {
 		return nothing
 	}
@@ -181,10 +187,10 @@ func (a *Aggregator) emit(b *bucket, v visit, now float64) {
 	if v != early && !amends || amends && news {
 		a.countEmission(b, amends)
 	}
-	if !news {
+	if !news && !(v == closing && b.early && a.cfg.RepeatEarly) {
 		return
 	}
-	if v == early {
+	if b.early = v == early; b.early {
 		a.stat.early.Add(1)
 	}
 	b.emitted, b.sentAt = b.cell.Count, now
@@ -214,10 +220,19 @@ func (a *Aggregator) countEmission(b *bucket, amends bool) {
 	}
 }
 
+// separate keeps rows that are a bucket's one final emission apart from others.
+// Only the goroutine of Tick changes what it looks at.
+func (a *Aggregator) separate(b *bucket, v visit) {
+	if again := v == early || v == amending && b.emitted > 0; again != a.tick.again {
+		a.flushRows()
+		a.tick.again = again
+	}
+}
+
 func (a *Aggregator) flushRows() {
 	if len(a.tick.rows) > 0 {
 		a.stat.rows.Add(uint64(len(a.tick.rows)))
-		a.cfg.Emit(a.tick.rows)
+		a.cfg.Emit(a.tick.rows, a.tick.again)
 		clear(a.tick.rows)
 		a.tick.rows = a.tick.rows[:0]
 	}
@@ -244,6 +259,9 @@ func (a *Aggregator) Flush() {
 				v = amending
 			}
 			b.closed, b.closeAt, b.writeAt, b.amendAt = true, never, never, never
+			b.out.mu.Unlock()
+			a.separate(b, v)
+			b.out.mu.Lock()
 			a.emit(b, v, now)
 			b.out.mu.Unlock()
 		}
@@ -266,92 +284,4 @@ func (a *Aggregator) held() []*bucket {
 		o.mu.Unlock()
 	}
 	return all
-}
-
-// idleOutput is one that held no bucket at a time.
-type idleOutput struct {
-	out   *output
-	since float64
-}
-
-// sweep lets outputs leave that have held no bucket for a while.
-func (a *Aggregator) sweep(now float64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, o := range a.tick.idle {
-		a.idle = append(a.idle, idleOutput{o, now})
-	}
-	clear(a.tick.idle)
-	a.tick.idle = a.tick.idle[:0]
-	left := 0
-	for left < len(a.idle) && now-a.idle[left].since >= a.cfg.OutputIdle {
-		o := a.idle[left].out
-		o.mu.Lock()
-		if !o.hasLeft.Load() && len(o.buckets) == 0 && now-o.idle >= a.cfg.OutputIdle {
-			a.leave(o)
-		}
-		o.mu.Unlock()
-		left++
-	}
-	for _, i := range a.idle[:left] {
-		if i.out.hasLeft.Load() {
-			a.settle(i.out) // those that stood behind it take over
-		}
-	}
-	if left > 0 {
-		a.idle = slices.Delete(a.idle, 0, left)
-		a.dropRuleStates()
-	}
-}
-
-// leave takes an output out of all registers. What it has emitted stays known,
-// for as many outputs as there may be. The caller holds a.mu and o.mu.
-func (a *Aggregator) leave(o *output) {
-	o.hasLeft.Store(true)
-	delete(a.outputs, o.key)
-	for _, f := range o.feeds {
-		a.feeds.set(f.num, nil)
-		if next := f.gen + 1; next != 0 { // a number whose generations are used up rests for ever
-			a.freeFeeds = append(a.freeFeeds, newHandle(f.num, next))
-		}
-	}
-	seen := map[*ruleState]bool{}
-	for _, f := range o.feeds {
-		for _, r := range f.rules {
-			if !seen[r] {
-				seen[r] = true
-				r.outputs.Add(-1)
-			}
-		}
-	}
-	h, emitted := o.gone.hull()
-	for _, r := range o.rows {
-		c := r.claim
-		c.contenders = slices.DeleteFunc(c.contenders, func(x *output) bool { return x == o })
-		if len(c.contenders) == 0 {
-			delete(a.claims, c.name)
-		}
-		if emitted {
-			a.remember(c.name, h)
-		}
-	}
-}
-
-// remember keeps what an output that left has emitted of a row. The caller
-// holds a.mu.
-func (a *Aggregator) remember(name string, h span) {
-	s, ok := a.departed[name]
-	if !ok {
-		s = a.departure // it may be in there
-	}
-	h = h.join(s)
-	delete(a.departed, name)
-	for other, s := range a.departed {
-		if len(a.departed) < a.cfg.MaxOutputs {
-			break
-		}
-		a.departure = a.departure.join(s)
-		delete(a.departed, other)
-	}
-	a.departed[name] = h
 }

@@ -48,6 +48,7 @@ type endpoint struct {
 	transport string // tcp or udp
 	host      string // canonical; empty means every address
 	port      uint16
+	shared    string // what is spoken where the port may be shared; empty means it may not
 }
 
 // newEndpoint takes a valid TCP or UDP address apart.
@@ -63,73 +64,88 @@ func newEndpoint(key, transport, address string) (endpoint, error) {
 			host = ""
 		}
 	}
-	return endpoint{key, address, transport, host, port}, nil
+	return endpoint{key: key, address: address, transport: transport, host: host, port: port}, nil
 }
 
-// overlaps reports whether the kernel would refuse the second of two endpoints.
+// overlaps reports whether the kernel would refuse the second of two endpoints,
+// or give one the clients of the other.
 func (e endpoint) overlaps(other endpoint) bool {
 	return e.transport == other.transport && e.port == other.port && e.port != 0 &&
-		(e.host == other.host || e.host == "" || other.host == "")
+		(e.host == other.host || e.host == "" || other.host == "") &&
+		(e.shared == "" || e.shared != other.shared)
+}
+
+// endpoints gathers listening addresses, and reports those that overlap.
+type endpoints struct {
+	k   *checker
+	all []endpoint
+}
+
+// add checks an address and compares it with those before. What is spoken on a
+// shared port is empty for a port that is not.
+func (es *endpoints) add(key, transport, address, shared string) {
+	e, err := newEndpoint(key, transport, address)
+	if err != nil {
+		es.k.errorf(key, address, "%s", err)
+		return
+	}
+	e.shared = shared
+	for _, other := range es.all {
+		if e.overlaps(other) {
+			es.k.report(Error, []string{e.key, other.key}, e.address, "listens where %s = %q does already (%s); accepted: "+
+				"another port, or port 0 for a free one", other.key, other.address, e.transport)
+			return
+		}
+	}
+	es.all = append(es.all, e)
 }
 
 // checkListeners checks every listening address, by itself and for overlaps.
 func (k *checker) checkListeners(c *Config) {
-	var all []endpoint
-	add := func(key, transport, address string) {
-		e, err := newEndpoint(key, transport, address)
-		if err != nil {
-			k.errorf(key, address, "%s", err)
-			return
+	es := &endpoints{k: k}
+	for _, l := range []struct {
+		key, address string
+		transports   []string
+	}{{"listen", c.Listen, []string{"tcp", "udp"}}, {"listen_pickle", c.ListenPickle, []string{"tcp"}}} {
+		if l.address == "" {
+			continue
 		}
-		for _, other := range all {
-			if e.overlaps(other) {
-				k.report(Error, []string{e.key, other.key}, e.address, "listens where %s = %q does already (%s); accepted: "+
-					"another port, or port 0 for a free one", other.key, other.address, e.transport)
-				return
-			}
+		if _, _, err := splitAddress(l.address); err != nil {
+			k.errorf(l.key, l.address, `%s, or "" for no such listener`, err)
+			continue
 		}
-		all = append(all, e)
-	}
-	if c.Listen != "" {
-		if _, _, err := splitAddress(c.Listen); err != nil {
-			k.errorf("listen", c.Listen, `%s, or "" for no such listener`, err)
-		} else {
-			add("listen", "tcp", c.Listen)
-			add("listen", "udp", c.Listen)
+		for _, transport := range l.transports {
+			es.add(l.key, transport, l.address, "")
 		}
 	}
 	sockets := map[string]string{}
-	for i, l := range c.Listeners {
-		path := element("listener", i)
-		k.checkConnectionLimits(path, l)
+	for i := range c.Listeners {
+		l, path := &c.Listeners[i], element("listener", i)
+		k.checkListener(path, l)
 		switch key := join(path, "address"); {
 		case l.Address == "":
 			k.report(Error, []string{key, path}, l.Address, "empty; accepted: an address to listen on")
 		case l.Transport == "unix":
 			k.checkSocket(key, l.Address, sockets)
 		case l.Transport == "tcp" || l.Transport == "udp":
-			add(key, l.Transport, l.Address)
+			es.add(key, l.Transport, l.Address, l.shares())
 		}
 	}
 	if _, _, err := splitAddress(c.HTTP.Listen); err == nil {
-		add("http.listen", "tcp", c.HTTP.Listen)
+		es.add("http.listen", "tcp", c.HTTP.Listen, "")
 	}
-	if c.Listen == "" && len(c.Listeners) == 0 {
-		k.report(Warning, []string{"listen"}, c.Listen, `no datapoint can arrive; accepted: an address, or a [[listener]]`)
+	if c.Listen == "" && c.ListenPickle == "" && len(c.Listeners) == 0 {
+		k.report(Warning, []string{"listen", "listen_pickle"}, c.Listen, `no datapoint can arrive; accepted: an address, or a [[listener]]`)
 	}
 }
 
-// checkConnectionLimits warns of limits on connections where there are none.
-func (k *checker) checkConnectionLimits(path string, l Listener) {
-	for _, limit := range []struct {
-		key   string
-		value any
-	}{{"max_connections", l.MaxConnections}, {"idle_timeout", l.IdleTimeout}} {
-		key := join(path, limit.key)
-		if _, given := k.place(key); given && l.Transport == "udp" {
-			k.report(Warning, []string{key}, limit.value, "has no effect on a udp listener; accepted: tcp and unix listeners only")
-		}
+// shares returns what a listener speaks if its port may be shared, so that
+// every socket on it must speak the same.
+func (l *Listener) shares() string {
+	if !l.ReusePort {
+		return ""
 	}
+	return strings.Join([]string{l.Protocol, l.Compression, l.TLSCert, l.TLSClientCA}, "\x00")
 }
 
 // checkSocket checks the path of a unix socket. Sockets holds the keys of the

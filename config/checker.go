@@ -11,7 +11,7 @@ import (
 type checker struct {
 	src      *source           // the file, or nil for a config made by hand
 	flags    map[string]string // keys that a flag has set, with the flag
-	config   *Config           // set while decoding
+	config   *Config           // what is decoded and checked
 	problems Problems
 }
 
@@ -91,8 +91,8 @@ func (k *checker) valueText(key string, value any) string {
 func (k *checker) ranges(v reflect.Value, path string) {
 	for _, s := range settings(v.Type()) {
 		key, field := join(path, s.key), v.Field(s.index)
-		if list, ok := field.Interface().([]Listener); ok {
-			for i := range list {
+		if isTables(field.Type()) {
+			for i := range field.Len() {
 				k.ranges(field.Index(i), element(key, i))
 			}
 		}
@@ -113,6 +113,12 @@ func (k *checker) defaulted(key string) bool {
 	_, flag := k.flag(key)
 	_, file := k.place(key)
 	return k.src != nil && !flag && !file
+}
+
+// given reports whether the file has a key.
+func (k *checker) given(key string) bool {
+	_, ok := k.place(key)
+	return ok
 }
 
 // accepts reports whether an accept tag admits a value.

@@ -23,22 +23,42 @@ type Config struct {
 	// Listen is the address of the plaintext listeners, TCP as well as UDP.
 	// Default ":2023"; port 0 takes a free port; empty means neither.
 	Listen string `toml:"listen" flag:"listen"`
-	// Upstream lists the destinations of rows, each "host:port" or a URL.
-	// Default none, so that aggregates are made but sent nowhere. At most 256.
+	// ListenPickle is the address of the pickle listener, TCP. Default ":2024";
+	// port 0 takes a free port; empty means none.
+	ListenPickle string `toml:"listen_pickle" flag:"listen-pickle"`
+	// Upstream lists destinations by their addresses alone, each "host:port" or
+	// a URL; everything else about them is the default of [Destination].
+	// Default none. [Config.AllDestinations] joins them with Destinations;
+	// without either, aggregates are made but sent nowhere. At most 256 in all.
 	Upstream []string `toml:"upstream" flag:"upstream"`
-	// ForwardAll passes accepted datapoints on to the upstream as they are.
-	// Default nil: [Config.ForwardsAll] is true when there is an upstream.
+	// ForwardAll passes accepted datapoints on as they are. Default nil:
+	// [Config.ForwardsAll] is true when there is a destination.
 	ForwardAll *bool `toml:"forward_all" flag:"forward-all"`
 
 	// Limits bounds what one listener takes from outside.
 	Limits Limits `toml:"limits"`
-	// Listeners are listeners beside Listen, written [[listener]]. Default
-	// none, at most 256. [Config.AllListeners] joins them with Listen.
+	// Listeners are listeners beside Listen and ListenPickle, written
+	// [[listener]]. Default none, at most 256. [Config.AllListeners] joins them
+	// all.
 	Listeners []Listener `toml:"listener"`
+	// Names says what becomes of a name before the rules see it.
+	Names Names `toml:"names"`
 	// Aggregation says how long buckets live and how many there may be.
 	Aggregation Aggregation `toml:"aggregation"`
 	// Queue bounds what waits for each destination.
 	Queue Queue `toml:"queue"`
+	// Destinations are destinations beside Upstream, written [[destination]].
+	// Default none. [Config.AllDestinations] joins them with Upstream.
+	Destinations []Destination `toml:"destination"`
+	// Routes say which destinations a row goes to, written [[route]], in
+	// order. Default none, so that every destination gets every row. At most
+	// 256.
+	Routes []Route `toml:"route"`
+	// Spool bounds what waits on disk.
+	Spool Spool `toml:"spool"`
+	// Place is the place of this instance behind a relay that hashes by
+	// output.
+	Place Place `toml:"place"`
 	// HTTP is the server of metrics and health.
 	HTTP HTTP `toml:"http"`
 	// Log shapes the daemon's own log.
@@ -47,48 +67,8 @@ type Config struct {
 	Metrics Metrics `toml:"metrics"`
 	// Reload says when changed rules are noticed.
 	Reload Reload `toml:"reload"`
-}
 
-// Limits bounds what one listener takes from outside.
-type Limits struct {
-	// MaxConnections is how many connections one listener holds at once.
-	// Default 10000. Zero is an error: there is no "unlimited".
-	MaxConnections int `toml:"max_connections" accept:"1..1000000"`
-	// IdleTimeout closes a connection that sent nothing for so long. Default zero: never.
-	IdleTimeout Duration `toml:"idle_timeout" accept:"0s|1s..365d"`
-	// MaxLine is the longest accepted line in bytes, its end not counted.
-	// Default 16 KiB; at most ReadBuffer. Zero is an error.
-	MaxLine Size `toml:"max_line" accept:"128B..1MiB"`
-	// ReadBuffer is how many bytes one connection reads at a time. Default
-	// 256 KiB. Zero is an error.
-	ReadBuffer Size `toml:"read_buffer" accept:"4KiB..16MiB"`
-	// UDPBuffer is the receive buffer in bytes that a UDP socket asks the
-	// kernel for, which may grant less. Default 4 MiB; zero leaves the
-	// kernel's default.
-	UDPBuffer Size `toml:"udp_buffer" accept:"0B|4KiB..1GiB"`
-	// TimestampResolution floors timestamps to its multiples, in whole
-	// seconds. Default zero: timestamps stay as received.
-	TimestampResolution Duration `toml:"timestamp_resolution" accept:"0s..1d"`
-}
-
-// Listener is one [[listener]]: an address on which datapoints arrive.
-type Listener struct {
-	// Protocol is the wire format. Default "plaintext", the only one.
-	Protocol string `toml:"protocol" accept:"plaintext"`
-	// Transport is "tcp", "udp" or "unix" (a stream socket). Default "tcp".
-	Transport string `toml:"transport" accept:"tcp|udp|unix"`
-	// Address is "host:port" or, for unix, the socket's path. It has no
-	// default; port 0 takes a free port.
-	Address string `toml:"address"`
-	// MaxConnections is [Limits.MaxConnections] for this listener. Default the
-	// value of [limits]; without effect on udp.
-	MaxConnections int `toml:"max_connections" accept:"1..1000000"`
-	// IdleTimeout is [Limits.IdleTimeout] for this listener. Default the value
-	// of [limits]; zero means never; without effect on udp.
-	IdleTimeout Duration `toml:"idle_timeout" accept:"0s|1s..365d"`
-	// MaxLine is [Limits.MaxLine] for this listener, in bytes. Default the
-	// value of [limits]; at most [Limits.ReadBuffer].
-	MaxLine Size `toml:"max_line" accept:"128B..1MiB"`
+	origin *checker // knows the places of the keys; nil for a config made in code
 }
 
 // Aggregation says how long buckets live and how many there may be.
@@ -129,10 +109,10 @@ type Aggregation struct {
 // Queue bounds what waits for each destination.
 type Queue struct {
 	// Datapoints is how many rows wait for one destination; beyond it the
-	// oldest are dropped. Default 1000000. Zero is an error.
+	// oldest are dropped. Default 4000000. Zero is an error.
 	Datapoints int `toml:"datapoints" accept:"1..1000000000"`
 	// Bytes is how many bytes of rows wait for one destination; beyond it the
-	// oldest are dropped. Default 128 MiB; at least the longest accepted line.
+	// oldest are dropped. Default 256 MiB; at least the longest accepted line.
 	// Zero is an error.
 	Bytes Size `toml:"bytes" accept:"64KiB..1TiB"`
 	// ConnectTimeout bounds one attempt to connect. Default 5 s. Zero is an
@@ -209,13 +189,15 @@ func Default() Config {
 		Rules:  "aggregation-rules.conf",
 		Prefix: "aggregates.",
 		Data:   "coalesce-data",
-		Listen: ":2023",
+		Listen: ":2023", ListenPickle: ":2024",
 		Limits: Limits{
 			MaxConnections: 10_000,
 			MaxLine:        16 * KiB,
+			MaxFrame:       MiB,
 			ReadBuffer:     256 * KiB,
 			UDPBuffer:      4 * MiB,
 		},
+		Names: Names{Poll: 10 * Second},
 		Aggregation: Aggregation{
 			Grace:      5 * Second,
 			Keep:       5,
@@ -226,14 +208,16 @@ func Default() Config {
 			OutputIdle: Hour,
 		},
 		Queue: Queue{
-			Datapoints:     1_000_000,
-			Bytes:          128 * MiB,
+			Datapoints:     4_000_000,
+			Bytes:          256 * MiB,
 			ConnectTimeout: 5 * Second,
 			WriteTimeout:   10 * Second,
 			ReconnectMin:   100 * Millisecond,
 			ReconnectMax:   5 * Second,
 			DrainTimeout:   10 * Second,
 		},
+		Spool:   Spool{Bytes: GiB, Age: Day, Rate: 50_000},
+		Place:   Place{Hash: "carbon_ch", Replication: 1, Diverse: true},
 		HTTP:    HTTP{Listen: "127.0.0.1:2080"},
 		Log:     Log{Level: "info", Format: "text", RefusedLines: 5, RefusedInterval: 10 * Second},
 		Metrics: Metrics{Prefix: "carbon", Instance: "a", Interval: 60 * Second},
@@ -242,36 +226,23 @@ func Default() Config {
 }
 
 // ForwardsAll reports whether accepted datapoints are passed on as they are:
-// ForwardAll where it is set, otherwise true when there is an upstream.
+// ForwardAll where it is set, otherwise true when there is a destination.
 func (c *Config) ForwardsAll() bool {
 	if c.ForwardAll != nil {
 		return *c.ForwardAll
 	}
-	return len(c.Upstream) > 0
+	return len(c.Upstream)+len(c.Destinations) > 0
 }
 
-// AllListeners returns every address to listen on: the TCP and the UDP listener
-// of Listen, where it is not empty, then Listeners in file order. The caller
-// owns the slice.
-func (c *Config) AllListeners() []Listener {
-	all := make([]Listener, 0, len(c.Listeners)+2)
-	if c.Listen != "" {
-		for _, transport := range []string{"tcp", "udp"} {
-			l := c.newListener()
-			l.Transport, l.Address = transport, c.Listen
-			all = append(all, l)
-		}
+// Problem returns an error of a key such as "upstream[0]", "rules" or
+// "route[1].pattern", with its place in the file or its flag, for what only the
+// user of a setting can check. The message says what is wrong with the value
+// and what is accepted.
+func (c *Config) Problem(key, message string) Problem {
+	k := &checker{}
+	if c.origin != nil {
+		k.src, k.flags = c.origin.src, c.origin.flags
 	}
-	return append(all, c.Listeners...)
-}
-
-// newListener returns what a [[listener]] holds where it says nothing.
-func (c *Config) newListener() Listener {
-	return Listener{
-		Protocol:       "plaintext",
-		Transport:      "tcp",
-		MaxConnections: c.Limits.MaxConnections,
-		IdleTimeout:    c.Limits.IdleTimeout,
-		MaxLine:        c.Limits.MaxLine,
-	}
+	k.errorf(key, nil, "%s", message)
+	return k.problems[0]
 }

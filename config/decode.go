@@ -9,7 +9,8 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// listMax bounds the destinations and the [[listener]] tables.
+// listMax bounds every list: destinations, networks, and tables such as
+// [[listener]].
 const listMax = 256
 
 // setting is a field of a config struct that is a key of the file.
@@ -20,22 +21,35 @@ type setting struct {
 
 // settings lists the keys of a config struct in the order of its fields.
 func settings(t reflect.Type) []setting {
-	list := make([]setting, t.NumField())
-	for i := range list {
-		tag := t.Field(i).Tag
-		list[i] = setting{tag.Get("toml"), tag.Get("flag"), tag.Get("accept"), i}
+	list := make([]setting, 0, t.NumField())
+	for i := range t.NumField() {
+		if f := t.Field(i); f.IsExported() {
+			list = append(list, setting{f.Tag.Get("toml"), f.Tag.Get("flag"), f.Tag.Get("accept"), i})
+		}
 	}
 	return list
+}
+
+// isTables reports whether a field is a list of tables, written [[key]].
+func isTables(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct
 }
 
 // decode puts the values of a parsed file into c.
 func (k *checker) decode(c *Config, tree map[string]any) {
 	k.config = c
 	k.table(reflect.ValueOf(c).Elem(), tree, "")
+	for i := range c.Destinations {
+		d := &c.Destinations[i]
+		if !d.resends() && k.defaulted(join(element("destination", i), "resend")) {
+			d.Resend = 0
+		}
+	}
 }
 
 // table decodes one table. Fields are taken in their order, so that the limits
-// are known when the listeners inherit them.
+// are known when the listeners inherit them, and the queue when destinations
+// do.
 func (k *checker) table(dst reflect.Value, tree map[string]any, path string) {
 	known := settings(dst.Type())
 	for _, s := range known {
@@ -57,9 +71,6 @@ func (k *checker) value(dst reflect.Value, raw any, path string) {
 		if err := p.UnmarshalTOML(raw); err != nil {
 			k.errorf(path, raw, "%s", err)
 		}
-		return
-	case *[]Listener:
-		k.listeners(p, raw, path)
 		return
 	case *[]string:
 		k.strings(p, raw, path)
@@ -87,6 +98,10 @@ func (k *checker) value(dst reflect.Value, raw any, path string) {
 		}
 		want = "not a text; accepted: a text in quotes"
 	default:
+		if isTables(dst.Type()) {
+			k.tables(dst, raw, path)
+			return
+		}
 		if tree, is := raw.(map[string]any); is {
 			k.table(dst, tree, path)
 			return
@@ -118,8 +133,8 @@ func (k *checker) strings(dst *[]string, raw any, path string) {
 	*dst = list
 }
 
-// listeners decodes the [[listener]] tables.
-func (k *checker) listeners(dst *[]Listener, raw any, path string) {
+// tables decodes a list of tables such as [[listener]].
+func (k *checker) tables(dst reflect.Value, raw any, path string) {
 	trees, ok := raw.([]map[string]any)
 	if array, is := raw.([]any); is { // listener = [{...}]
 		ok = true
@@ -130,18 +145,32 @@ func (k *checker) listeners(dst *[]Listener, raw any, path string) {
 		}
 	}
 	if !ok {
-		k.errorf(path, raw, "not a list of tables; accepted: keys under [[%s]], once for each listener", path)
+		k.errorf(path, raw, "not a list of tables; accepted: keys under [[%s]], once for each %s", path, path)
 		return
 	}
 	if len(trees) > listMax {
-		k.errorf(element(path, listMax), len(trees), "too many listeners; accepted: at most %d", listMax)
+		k.errorf(element(path, listMax), len(trees), "too many %ss; accepted: at most %d", path, listMax)
 		return
 	}
 	for i, tree := range trees {
-		l := k.config.newListener()
-		k.table(reflect.ValueOf(&l).Elem(), tree, element(path, i))
-		*dst = append(*dst, l)
+		e := k.newElement(dst.Type().Elem())
+		k.table(e, tree, element(path, i))
+		dst.Set(reflect.Append(dst, e))
 	}
+}
+
+// newElement returns a table of a list with its defaults.
+func (k *checker) newElement(t reflect.Type) reflect.Value {
+	e := reflect.New(t).Elem()
+	switch p := e.Addr().Interface().(type) {
+	case *Listener:
+		*p = k.config.newListener()
+	case *Destination:
+		*p = k.config.newDestination()
+	case *Route:
+		*p = newRoute()
+	}
+	return e
 }
 
 // override puts a flag's value over the file's.

@@ -17,7 +17,8 @@ func addSeeds(f *testing.F) {
 	for _, seed := range []string{
 		"", "\ufeffa=1", "[[listener]]\naddress=\":1\"\n[[listener]]\naddress=\":1\"", "a.b=1\na=2", "[a]\n[[a.b]]\n[a.b.c]\nd=1",
 		"upstream = [\"a\", 'b', \"\"\"c\\\"\"\"\"\"]", "limits = {max_line = \"1MiB\", }", "x = [{a=1},{a.b=2}]\n\"y z\" = 1979-05-27 07:32:00",
-		"[limits]\nmax_line=16777216\nmax_lines = 3\r\n# c\r\n[log]\nlevel='x'", "listener = [{}, {transport=\"unix\", address=\"@\"}]",
+		"[limits]\nmax_line=16777216\nmax_lines = 3\r\n# c\r\n[log]\nlevel='x'", "upstream=['a:1']\n[[destination]]\nname='n'\naddress='tls://b:1:i'\nkind='aggregator'\n[[route]]\nto=['a:1','n']\nmode='hash'\n[place]\nring=['x:1']\nself='x:1'",
+		"[[listener]]\naddress=':1'\nprotocol='pickle'\nallow=['::/0']\nreuse_port=true\n[names]\npoll='0s'\n[spool]\nrate=1", "listener = [{}, {transport=\"unix\", address=\"@\"}]",
 	} {
 		f.Add([]byte(seed))
 	}

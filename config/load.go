@@ -55,10 +55,10 @@ type Override struct {
 // Load reads the file at path, puts the overrides over its values and checks
 // the result. An empty path gives the defaults with the overrides.
 //
-// A relative path in the file (rules, data, the address of a unix listener),
-// and one that is there by default, is relative to the directory of the file.
-// A relative path in an override, or without a file, is relative to the working
-// directory.
+// A relative path in the file (rules, data, names.rewrite_rules and the like,
+// files of TLS, the address of a unix listener), and one that is there by
+// default, is relative to the directory of the file. A relative path in an
+// override, or without a file, is relative to the working directory.
 //
 // The config is never nil, but must only be run when [Problems.Err] is nil: a
 // setting that could not be read has its default. Problems of the file come in
@@ -97,11 +97,12 @@ func Parse(name string, text []byte, overrides ...Override) (*Config, Problems) 
 
 func parse(src *source, overrides []Override) (*Config, Problems) {
 	c := Default()
+	k := &checker{src: src, flags: map[string]string{}}
+	c.origin = k
 	tree, syntax := decodeSyntax(src)
 	if syntax != nil {
 		return &c, Problems{*syntax}
 	}
-	k := &checker{src: src, flags: map[string]string{}}
 	var again map[string]place
 	src.places, again = locate(src.text)
 	for path, p := range again {
@@ -146,13 +147,28 @@ func decodeSyntax(src *source) (map[string]any, *Problem) {
 
 // resolve makes the relative paths of c relative to dir.
 func (c *Config) resolve(dir string) {
-	paths := []*string{&c.Rules, &c.Data}
+	n := &c.Names
+	resolve(dir, &c.Rules, &c.Data, &n.RewriteRules, &n.AllowList, &n.DenyList)
 	for i := range c.Listeners {
+		l := &c.Listeners[i]
+		resolve(dir, &l.TLSCert, &l.TLSKey, &l.TLSClientCA)
 		// A name that begins with @ is of Linux's abstract namespace.
-		if l := &c.Listeners[i]; l.Transport == "unix" && !strings.HasPrefix(l.Address, "@") {
-			paths = append(paths, &l.Address)
+		if l.Transport == "unix" && !strings.HasPrefix(l.Address, "@") {
+			resolve(dir, &l.Address)
 		}
 	}
+	for i := range c.Destinations {
+		c.Destinations[i].resolve(dir)
+	}
+}
+
+// resolve makes the relative paths of d relative to dir.
+func (d *Destination) resolve(dir string) {
+	resolve(dir, &d.TLSCA, &d.TLSCert, &d.TLSKey, &d.Schemas, &d.Aggregation)
+}
+
+// resolve makes relative paths relative to dir. An empty path stays empty.
+func resolve(dir string, paths ...*string) {
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) && dir != "." {
 			*p = filepath.Join(dir, *p)

@@ -17,6 +17,7 @@ rules = "r.conf"
 prefix = ""
 data = ""
 listen = "127.0.0.1:0"
+listen_pickle = ""
 upstream = [" a:1 ", "stdout:"]
 forward_all = false
 
@@ -24,6 +25,7 @@ forward_all = false
 max_connections = 1
 idle_timeout = "2s"
 max_line = 300
+max_frame = "2KiB"
 read_buffer = "5KiB"
 udp_buffer = 0
 timestamp_resolution = "4s"
@@ -39,6 +41,83 @@ address = "/run/c.sock"
 max_connections = 7
 idle_timeout = "0s"
 max_line = "1KiB"
+
+[[listener]]
+protocol = "pickle"
+address = ":4"
+max_connections = 8
+idle_timeout = "9s"
+max_frame = "3KiB"
+tls_cert = "a.pem"
+tls_key = "b.pem"
+tls_client_ca = "c.pem"
+allow = ["10.0.0.0/8", "::1/128"]
+reuse_port = true
+
+[[listener]]
+address = ":6"
+max_line = "256B"
+compression = "zstd"
+
+[names]
+rewrite_rules = "w.conf"
+rewrite_aggregates = true
+allow_list = "allow.conf"
+deny_list = "deny.conf"
+normalise_tags = true
+poll = "1s"
+
+[[destination]]
+name = "n"
+address = "tls://h:1:i"
+kind = "store"
+when_full = "block"
+resend = "1s"
+resend_raw = true
+tls_ca = "d.pem"
+tls_cert = "e.pem"
+tls_key = "f.pem"
+tls_server_name = "s"
+max_datapoints_per_message = 500
+queue_datapoints = 3
+queue_bytes = "64KiB"
+
+[[destination]]
+address = "whisper:///w"
+kind = "aggregator"
+max_datapoints_per_message = 500
+schemas = "s.conf"
+aggregation = "a.conf"
+
+[[destination]]
+address = "pickle://h:2"
+when_full = "drop-oldest"
+max_datapoints_per_message = 7
+
+[[route]]
+send = "raw"
+pattern = "^p"
+to = ["n", "a:1"]
+mode = "hash"
+hash = "fnv1a_ch"
+replication = 2
+diverse = false
+stop = false
+
+[[route]]
+to = ["stdout:", "whisper:///w", "pickle://h:2"]
+
+[spool]
+bytes = "2MiB"
+age = "3s"
+rate = 4
+
+[place]
+ring = ["p:1", "q:2:x"]
+self = "q:2:x"
+hash = "mmh3_ch"
+replication = 2
+diverse = false
 
 [aggregation]
 grace = "1ms"
@@ -81,16 +160,34 @@ debounce = "0s"
 poll = "1m30s"
 `
 	no := false
+	listener := Listener{Protocol: "plaintext", Transport: "tcp", MaxConnections: 1, IdleTimeout: 2 * Second, MaxLine: 300,
+		MaxFrame: 2 * KiB, Compression: "none"}
+	udp, socket, pickle, zstd := listener, listener, listener, listener
+	udp.Transport, udp.Address = "udp", "[::1]:3"
+	socket.Transport, socket.Address, socket.MaxConnections, socket.IdleTimeout, socket.MaxLine = "unix", "/run/c.sock", 7, 0, KiB
+	pickle = Listener{"pickle", "tcp", ":4", 8, 9 * Second, 300, 3 * KiB, "none", "a.pem", "b.pem", "c.pem",
+		[]string{"10.0.0.0/8", "::1/128"}, true}
+	zstd.Address, zstd.MaxLine, zstd.Compression = ":6", 256, "zstd"
+	const schemas, aggregation = "storage-schemas.conf", "storage-aggregation.conf"
 	want := &Config{
 		Rules: "r.conf", Listen: "127.0.0.1:0", Upstream: []string{"a:1", "stdout:"}, ForwardAll: &no,
-		Limits: Limits{1, 2 * Second, 300, 5120, 0, 4 * Second},
-		Listeners: []Listener{
-			{"plaintext", "udp", "[::1]:3", 1, 2 * Second, 300},
-			{"plaintext", "unix", "/run/c.sock", 7, 0, 1024},
-		},
+		Limits:      Limits{1, 2 * Second, 300, 2 * KiB, 5120, 0, 4 * Second},
+		Listeners:   []Listener{udp, socket, pickle, zstd},
+		Names:       Names{"w.conf", true, "allow.conf", "deny.conf", true, Second},
 		Aggregation: Aggregation{Millisecond, 2 * Millisecond, 3, 4 * Second, 5 * Second, 6, 7, 8, 9 * Second, 10},
 		Queue: Queue{1, 65 * 1024, 20 * Millisecond, 30 * Millisecond, 40 * Millisecond, 50 * Millisecond,
 			60 * Millisecond},
+		Destinations: []Destination{
+			{"n", "tls://h:1:i", "store", "block", Second, true, "d.pem", "e.pem", "f.pem", "s", 500, 3, 64 * KiB, schemas, aggregation},
+			{"", "whisper:///w", "aggregator", "drop-oldest", 0, false, "", "", "", "", 500, 1, 65 * KiB, "s.conf", "a.conf"},
+			{"", "pickle://h:2", "store", "drop-oldest", 10 * Second, false, "", "", "", "", 7, 1, 65 * KiB, schemas, aggregation},
+		},
+		Routes: []Route{
+			{"raw", "^p", []string{"n", "a:1"}, "hash", "fnv1a_ch", 2, false, false},
+			{"all", "", []string{"stdout:", "whisper:///w", "pickle://h:2"}, "all", "carbon_ch", 1, true, true},
+		},
+		Spool:   Spool{2 * MiB, 3 * Second, 4},
+		Place:   Place{[]string{"p:1", "q:2:x"}, "q:2:x", "mmh3_ch", 2, false},
 		Log:     Log{"debug", "json", 0, 24 * Hour},
 		Metrics: Metrics{"p.q", "b", 0},
 		Reload:  Reload{false, 0, 90 * Second},
@@ -99,12 +196,15 @@ poll = "1m30s"
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, sameSettings); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	defaults := Default()
 	for _, key := range keysOf(reflect.TypeFor[Config](), "") {
-		if key == "listener" || strings.HasPrefix(key, "listener[0]") {
+		if strings.Contains(key, "[") {
+			if table, name, _ := strings.Cut(key, "[0]."); !strings.Contains(elementOf(src, table), "\n"+name+" = ") {
+				t.Errorf("%s is not set by this test", key)
+			}
 			continue
 		}
 		if cmp.Equal(at(reflect.ValueOf(*got), key), at(reflect.ValueOf(defaults), key)) {
@@ -113,24 +213,44 @@ poll = "1m30s"
 	}
 }
 
+// elementOf returns the part of a text that is of tables with a heading.
+func elementOf(src, table string) string {
+	_, part, _ := strings.Cut(src, "[["+table+"]]")
+	end := strings.LastIndex(part, "[["+table+"]]")
+	after := part[end:]
+	return part[:end] + after[:strings.Index(after, "\n\n")]
+}
+
 func TestAccepted(t *testing.T) {
 	for name, src := range map[string]string{
-		"empty file":                 "",
-		"only a byte order mark":     "\ufeff",
-		"loopback network":           `http.listen = "127.255.0.9:1"`,
-		"IPv6 loopback":              `http.listen = "[::1]:0"`,
-		"mapped loopback":            `http.listen = "[::ffff:127.0.0.1]:80"`,
-		"localhost":                  `http.listen = "LocalHost:80"`,
-		"host name":                  `listen = "graphite-1.example.org.:2003"`,
-		"scoped address":             `listen = "[fe80::1%eth0]:2003"`,
-		"free ports may repeat":      "listen = \":0\"\n[[listener]]\naddress = \":0\"\n",
-		"one port, two transports":   "listen = \"\"\n[[listener]]\naddress = \":5\"\n[[listener]]\naddress = \":5\"\ntransport = \"udp\"\n",
-		"one port, two hosts":        "listen = \"127.0.0.1:5\"\n[[listener]]\naddress = \"127.0.0.2:5\"\n",
-		"two socket paths":           "listener = [{transport = \"unix\", address = \"a\"}, {transport = \"unix\", address = \"b\"}]",
-		"no destinations":            "upstream = []",
-		"non-ASCII names":            "prefix = \"größe.\"\nmetrics.prefix = \"meß.werte\"",
-		"forward_all with upstream":  "forward_all = true\nupstream = [\"a:1\"]",
-		"line as long as the buffer": "limits.max_line = \"8KiB\"\nlimits.read_buffer = 8192",
+		"empty file":                "",
+		"only a byte order mark":    "\ufeff",
+		"loopback network":          `http.listen = "127.255.0.9:1"`,
+		"IPv6 loopback":             `http.listen = "[::1]:0"`,
+		"mapped loopback":           `http.listen = "[::ffff:127.0.0.1]:80"`,
+		"localhost":                 `http.listen = "LocalHost:80"`,
+		"host name":                 `listen = "graphite-1.example.org.:2003"`,
+		"scoped address":            `listen = "[fe80::1%eth0]:2003"`,
+		"free ports may repeat":     "listen = \":0\"\n[[listener]]\naddress = \":0\"\n",
+		"one port, two transports":  "listen = \"\"\n[[listener]]\naddress = \":5\"\n[[listener]]\naddress = \":5\"\ntransport = \"udp\"\n",
+		"one port, two hosts":       "listen = \"127.0.0.1:5\"\n[[listener]]\naddress = \"127.0.0.2:5\"\n",
+		"two socket paths":          "listener = [{transport = \"unix\", address = \"a\"}, {transport = \"unix\", address = \"b\"}]",
+		"no destinations":           "upstream = []",
+		"non-ASCII names":           "prefix = \"größe.\"\nmetrics.prefix = \"meß.werte\"",
+		"forward_all with upstream": "forward_all = true\nupstream = [\"a:1\"]",
+		"shared port":               "[[listener]]\naddress = \":5\"\nreuse_port = true\n[[listener]]\naddress = \"127.0.0.1:5\"\nreuse_port = true\n",
+		"only pickle":               "listen = \"\"\n",
+		"defaults that have no effect": "[[listener]]\naddress = \":1\"\nprotocol = \"pickle\"\nmax_line = \"16KiB\"\n" +
+			"[[listener]]\naddress = \":2\"\nmax_frame = \"1MiB\"\n" +
+			"[[destination]]\naddress = \"a:1\"\nmax_datapoints_per_message = 500\nschemas = \"storage-schemas.conf\"\n" +
+			"[[route]]\nto = [\"a:1\"]\nhash = \"carbon_ch\"\ndiverse = true\n",
+		"stored aggregates":             "[[destination]]\naddress = \"whisper:///w\"\naggregation = \"\"\n",
+		"aggregator with resend off":    "[[destination]]\naddress = \"a:1\"\nkind = \"aggregator\"\nresend = \"0s\"\n",
+		"pickle over TLS":               "[[destination]]\naddress = \"pickle://a:1\"\ntls_ca = \"ca.pem\"\n",
+		"route by pattern and the rest": "upstream = [\"a:1\", \"b:1\"]\n[[route]]\npattern = \"^x\"\nto = [\"a:1\"]\n[[route]]\nto = [\"b:1\"]\n",
+		"raw and aggregates apart":      "upstream = [\"a:1\", \"b:1\"]\n[[route]]\nsend = \"raw\"\nto = [\"a:1\"]\n[[route]]\nsend = \"aggregates\"\nto = [\"b:1\"]\n",
+		"two routes for all":            "upstream = [\"a:1\"]\n[[route]]\nto = [\"a:1\"]\nstop = false\n[[route]]\nto = [\"a:1\"]\n",
+		"line as long as the buffer":    "limits.max_line = \"8KiB\"\nlimits.read_buffer = 8192",
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, problems := Parse("f", []byte(src)); len(problems) > 0 {
@@ -143,17 +263,17 @@ func TestAccepted(t *testing.T) {
 func TestOverrides(t *testing.T) {
 	src := "rules = \"r\"\ndata = \"d\"\nlisten = \"bad\"\nupstream = [\"\"]\nlog.level = \"loud\"\nhttp.listen = \":80\"\n"
 	c, problems := Parse("/etc/x/f.toml", []byte(src), []Override{
-		{"rules", "mine"}, {"prefix", "p."}, {"data", ""}, {"listen", ":1"}, {"upstream", "a:1, b:2"},
+		{"rules", "mine"}, {"prefix", "p."}, {"data", ""}, {"listen", ":1"}, {"listen-pickle", ":2"}, {"upstream", "a:1, b:2"},
 		{"forward-all", "false"}, {"http", ""}, {"log-level", "warn"}, {"log-format", "json"},
 	}...)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
 	want, no := Default(), false
-	want.Rules, want.Prefix, want.Data, want.Listen = "mine", "p.", "", ":1"
+	want.Rules, want.Prefix, want.Data, want.Listen, want.ListenPickle = "mine", "p.", "", ":1", ":2"
 	want.Upstream, want.ForwardAll = []string{"a:1", "b:2"}, &no
 	want.HTTP.Listen, want.Log.Level, want.Log.Format = "", "warn", "json"
-	if diff := cmp.Diff(&want, c); diff != "" {
+	if diff := cmp.Diff(&want, c, sameSettings); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if c, _ := Load("", Override{"upstream", " "}); len(c.Upstream) != 0 {
@@ -167,13 +287,47 @@ func TestOverrideProblems(t *testing.T) {
 	}...)
 	want := []string{
 		`--forward-all: error: forward_all = "maybe": not a truth value; accepted: true or false`,
-		`--level: error: no such flag; accepted: --rules, --prefix, --data, --listen, --upstream, --forward-all, --http, --log-level, --log-format`,
+		`--level: error: no such flag; accepted: --rules, --prefix, --data, --listen, --listen-pickle, --upstream, --forward-all, --http, --log-level, --log-format`,
 		`--log-level: error: log.level = "loud": not accepted; accepted: "debug", "info", "warn" or "error"`,
 		`--rules: error: rules = "": empty; accepted: the path of the aggregation rules`,
 		`--upstream: error: upstream[1] = "": ` + emptyDestWant,
 		`f.toml:2:15: error: http.listen = "127.0.0.1:7": listens where listen = ":7" does already (tcp); ` + anotherPort,
 	}
 	if diff := cmp.Diff(want, lines(problems)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Every path of a file is relative to its directory.
+func TestRelativePathsOfFiles(t *testing.T) {
+	c, problems := Parse("/etc/f.toml", []byte(`
+[names]
+rewrite_rules = "a"
+allow_list = "b"
+deny_list = "c"
+[[listener]]
+address = ":1"
+tls_cert = "d"
+tls_key = "e"
+tls_client_ca = "f"
+[[destination]]
+address = "tls://h:1"
+tls_ca = "g"
+tls_cert = "h"
+tls_key = "i"
+[[destination]]
+address = "whisper:///w"
+schemas = "j"
+aggregation = "/k"
+`))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	l, d, w := c.Listeners[0], c.Destinations[0], c.Destinations[1]
+	got := []string{c.Names.RewriteRules, c.Names.AllowList, c.Names.DenyList, l.TLSCert, l.TLSKey, l.TLSClientCA,
+		d.TLSCA, d.TLSCert, d.TLSKey, w.Schemas, w.Aggregation}
+	want := []string{"/etc/a", "/etc/b", "/etc/c", "/etc/d", "/etc/e", "/etc/f", "/etc/g", "/etc/h", "/etc/i", "/etc/j", "/k"}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -212,7 +366,7 @@ func TestLoad(t *testing.T) {
 		t.Errorf("got prefix %q, rules %q, %v", c.Prefix, c.Rules, err)
 	}
 	c, problems = Load("")
-	if want := Default(); len(problems) > 0 || !cmp.Equal(*c, want) {
+	if want := Default(); len(problems) > 0 || !cmp.Equal(*c, want, sameSettings) {
 		t.Errorf("no file: %v, %v", c, problems)
 	}
 	absent := filepath.Join(dir, "absent.toml")

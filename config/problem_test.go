@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -9,7 +10,7 @@ import (
 
 // Lists of accepted keys that several messages end in.
 const (
-	topKeys = "rules, prefix, data, listen, upstream, forward_all, limits, listener, aggregation, queue, http, log, metrics, reload"
+	topKeys = "rules, prefix, data, listen, listen_pickle, upstream, forward_all, limits, listener, names, aggregation, queue, destination, route, spool, place, http, log, metrics, reload"
 	logKeys = "level, format, refused_lines, refused_interval"
 
 	durationWant = `not a duration; accepted: a string of numbers with the units d, h, m, s, ms, us or ns, such as "5s", "1h30m" or "1d", not negative`
@@ -24,7 +25,10 @@ const (
 	nodesWant     = "cannot begin a metric name; accepted: nodes joined by dots, none of them empty, at most 255 bytes without blanks, control characters and ;"
 	quotesHint    = `; text, durations and sizes are written in quotes, such as key = "5s"`
 	arrayWant     = `accepted: an array of texts, such as ["127.0.0.1:2003"]`
+	noRingWant    = `has no effect in a mode without a ring, that is, others than "hash" and "aggregated-hash"; accepted: leaving it out`
+	networkWant   = `not a network; accepted: CIDR form such as "10.0.0.0/8" or "fd00::/8"`
 	anotherPort   = "accepted: another port, or port 0 for a free one"
+	emptyToWant   = "empty; accepted: one or more names of destinations"
 	emptyDestWant = `empty destination; accepted: "host:port" or a URL such as "stdout:"`
 )
 
@@ -64,7 +68,7 @@ func TestProblems(t *testing.T) {
 		{"mistyped table, its keys not reported", "[agregation]\ngrace = 5\n", []string{
 			`:1:2: error: unknown key agregation; did you mean "aggregation"?; accepted at the top of the file: ` + topKeys}},
 		{"in the second listener", "[[listener]]\naddress = \":1\"\n[[listener]]\naddress = \":2\"\n port = 5\n", []string{
-			`:5:2: error: unknown key listener[1].port; accepted under [[listener]]: protocol, transport, address, max_connections, idle_timeout, max_line`}},
+			`:5:2: error: unknown key listener[1].port; accepted under [[listener]]: protocol, transport, address, max_connections, idle_timeout, max_line, max_frame, compression, tls_cert, tls_key, tls_client_ca, allow, reuse_port`}},
 		{"quoted and dotted", "log . \"a b\" = 5\n", []string{
 			`:1:7: error: unknown key log."a b"; accepted under [log]: ` + logKeys}},
 		{"in an inline table", "log = { level = \"info\", x = 1 }\n", []string{
@@ -150,15 +154,16 @@ func TestProblems(t *testing.T) {
 		{"port too high", "listen = \":65536\"\n", []string{`:1:10: error: listen = ":65536": ` + listenWant}},
 		{"port by name", "listen = \":http\"\n", []string{`:1:10: error: listen = ":http": ` + listenWant}},
 		{"blank in host", "listen = \"a b:1\"\n", []string{`:1:10: error: listen = "a b:1": ` + listenWant}},
-		{"nothing listens", "listen = \"\"\n", []string{`:1:10: warning: listen = "": no datapoint can arrive; accepted: an address, or a [[listener]]`}},
+		{"nothing listens", "listen = \"\"\nlisten_pickle = \"\"\n", []string{`:1:10: warning: listen = "": no datapoint can arrive; accepted: an address, or a [[listener]]`}},
 		{"listener without address", "\n[[listener]]\n", []string{`:2:3: error: listener[0].address = "": empty; accepted: an address to listen on`}},
 		{"listener address", "[[listener]]\naddress = \"x\"\n", []string{`:2:11: error: listener[0].address = "x": ` + addressWant}},
-		{"listener kinds", "[[listener]]\naddress = \":1\"\nprotocol = \"pickle\"\ntransport = \"sctp\"\n", []string{
-			`:3:12: error: listener[0].protocol = "pickle": not accepted; accepted: "plaintext"`,
-			`:4:13: error: listener[0].transport = "sctp": not accepted; accepted: "tcp", "udp" or "unix"`}},
+		{"listener kinds", "[[listener]]\naddress = \":1\"\nprotocol = \"line\"\ntransport = \"sctp\"\ncompression = \"lz4\"\n", []string{
+			`:3:12: error: listener[0].protocol = "line": not accepted; accepted: "plaintext", "pickle" or "protobuf"`,
+			`:4:13: error: listener[0].transport = "sctp": not accepted; accepted: "tcp", "udp" or "unix"`,
+			`:5:15: error: listener[0].compression = "lz4": not accepted; accepted: "none", "gzip" or "zstd"`}},
 		{"connection limits on udp", "[[listener]]\ntransport = \"udp\"\naddress = \":1\"\nmax_connections = 5\nidle_timeout = \"1s\"\n", []string{
-			`:4:19: warning: listener[0].max_connections = 5: has no effect on a udp listener; accepted: tcp and unix listeners only`,
-			`:5:16: warning: listener[0].idle_timeout = "1s": has no effect on a udp listener; accepted: tcp and unix listeners only`}},
+			`:4:19: warning: listener[0].max_connections = 5: has no effect on a udp listener, which has no connections; accepted: leaving it out`,
+			`:5:16: warning: listener[0].idle_timeout = "1s": has no effect on a udp listener, which has no connections; accepted: leaving it out`}},
 		{"long socket path", "[[listener]]\ntransport = \"unix\"\naddress = \"" + strings.Repeat("p", 108) + "\"\n", []string{
 			`:3:11: error: listener[0].address = "` + strings.Repeat("p", 79) + `…: not a path of a unix socket, as "` +
 				strings.Repeat("p", 80) + `…"; accepted: 1 to 107 bytes`}},
@@ -176,6 +181,119 @@ func TestProblems(t *testing.T) {
 		{"http by name", "http.listen = \"example.org:80\"\n", []string{`:1:15: error: http.listen = "example.org:80": ` + loopbackWant}},
 		{"http without port", "http.listen = \"localhost\"\n", []string{
 			`:1:15: error: http.listen = "localhost": not an address; accepted: "127.0.0.1:PORT", "[::1]:PORT", "localhost:PORT", or "" for no HTTP server, with a port from 0 to 65535`}},
+
+		{"pickle port taken", "listen = \":2024\"\n", []string{
+			`:1:10: error: listen_pickle = ":2024": listens where listen = ":2024" does already (tcp); ` + anotherPort}},
+		{"bad pickle address", "listen_pickle = \"x\"\n", []string{`:1:17: error: listen_pickle = "x": ` + listenWant}},
+
+		// Listeners.
+		{"frames over udp", "[[listener]]\naddress = \":1\"\ntransport = \"udp\"\nprotocol = \"protobuf\"\n", []string{
+			`:4:12: error: listener[0].protocol = "protobuf": not over udp; accepted: "plaintext", or transport = "tcp" or "unix"`}},
+		{"compressed datagrams", "[[listener]]\naddress = \":1\"\ntransport = \"udp\"\ncompression = \"gzip\"\n", []string{
+			`:4:15: error: listener[0].compression = "gzip": only for plaintext over tcp or unix; accepted: "none"`}},
+		{"compressed pickle", "[[listener]]\naddress = \":1\"\nprotocol = \"pickle\"\ncompression = \"zstd\"\n", []string{
+			`:4:15: error: listener[0].compression = "zstd": only for plaintext over tcp or unix; accepted: "none"`}},
+		{"limits of the other protocol", "[[listener]]\naddress = \":1\"\nmax_frame = \"2KiB\"\n" +
+			"[[listener]]\naddress = \":2\"\nprotocol = \"pickle\"\nmax_line = \"2KiB\"\n", []string{
+			`:3:13: warning: listener[0].max_frame = "2KiB": has no effect on plaintext, which has no frames; accepted: leaving it out`,
+			`:7:12: warning: listener[1].max_line = "2KiB": has no effect on pickle and protobuf, which have no lines; accepted: leaving it out`}},
+		{"frame too short", "limits.max_frame = 5\n", []string{`:1:20: error: limits.max_frame = 5: not accepted; accepted: "1KiB" to "256MiB"`}},
+		{"certificate without key", "[[listener]]\naddress = \":1\"\ntls_cert = \"c\"\n", []string{
+			`:3:12: error: listener[0].tls_cert = "c": without tls_key; accepted: both, or neither`}},
+		{"key without certificate", "[[listener]]\naddress = \":1\"\ntls_key = \"k\"\ntls_client_ca = \"a\"\n", []string{
+			`:3:11: error: listener[0].tls_key = "k": without tls_cert; accepted: both, or neither`,
+			`:4:17: error: listener[0].tls_client_ca = "a": without tls_cert, so that there is no TLS; accepted: tls_cert and tls_key beside it`}},
+		{"TLS over udp", "[[listener]]\naddress = \":1\"\ntransport = \"udp\"\ntls_cert = \"c\"\ntls_key = \"k\"\n", []string{
+			`:4:12: error: listener[0].tls_cert = "c": not over udp; accepted: transport = "tcp"`}},
+		{"networks", "[[listener]]\naddress = \":1\"\nallow = [\"10.0.0.0/8\",\n\"10.1.2.3\",\n\"10.1.2.3/8\",\n\"fd00::/129\",\n\"::ffff:10.0.0.0/104\"]\n", []string{
+			`:4:1: error: listener[0].allow[1] = "10.1.2.3": ` + networkWant + `, such as "10.1.2.3/32" for this address alone`,
+			`:5:1: error: listener[0].allow[2] = "10.1.2.3/8": has bits behind its length; accepted: "10.0.0.0/8"`,
+			`:6:1: error: listener[0].allow[3] = "fd00::/129": ` + networkWant,
+			`:7:1: error: listener[0].allow[4] = "::ffff:10.0.0.0/104": ` + networkWant}},
+		{"network keys on a socket", "[[listener]]\naddress = \"/s\"\ntransport = \"unix\"\nallow = [\"::/0\"]\nreuse_port = true\n", []string{
+			`:4:9: error: listener[0].allow = ["::/0"]: not on a unix listener, whose clients have no address; accepted: the permissions of its folder`,
+			`:5:14: error: listener[0].reuse_port = true: not on a unix listener, which has no port; accepted: false`}},
+		{"port shared by one side", "[[listener]]\naddress = \":5\"\n[[listener]]\naddress = \":5\"\nreuse_port = true\n", []string{
+			`:4:11: error: listener[1].address = ":5": listens where listener[0].address = ":5" does already (tcp); ` + anotherPort}},
+		{"port shared by two protocols", "[[listener]]\naddress = \":5\"\nreuse_port = true\n[[listener]]\naddress = \":5\"\nreuse_port = true\nprotocol = \"pickle\"\n", []string{
+			`:5:11: error: listener[1].address = ":5": listens where listener[0].address = ":5" does already (tcp); ` + anotherPort}},
+
+		// Names.
+		{"rewriting nothing", "names.rewrite_aggregates = true\n", []string{
+			`:1:28: warning: names.rewrite_aggregates = true: has no effect without names.rewrite_rules; accepted: both, or neither`}},
+		{"NUL in lists", "[names]\nallow_list = \"\\u0000\"\n", []string{`:2:14: error: names.allow_list = "\u0000": holds a NUL; accepted: a path`}},
+
+		// Destinations.
+		{"destination without address", "[[destination]]\nname = \"x\"\n", []string{`:1:3: error: destination[0].address = "": ` + emptyDestWant}},
+		{"unknown kinds", "[[destination]]\naddress = \"a:1\"\nkind = \"relay\"\nwhen_full = \"drop\"\n", []string{
+			`:3:8: error: destination[0].kind = "relay": not accepted; accepted: "store" or "aggregator"`,
+			`:4:13: error: destination[0].when_full = "drop": not accepted; accepted: "drop-oldest", "spool" or "block"`}},
+		{"names taken", "upstream = [\"a:1\", \"a:1\"]\n[[destination]]\naddress = \"a:1\"\n[[destination]]\naddress = \"b:1\"\nname = \"a:1\"\n", []string{
+			`:1:20: error: upstream[1] = "a:1": already the name of upstream[0]; accepted: a name of its own for each destination`,
+			`:3:11: error: destination[0].address = "a:1": already the name of upstream[0]; accepted: a name of its own for each destination`,
+			`:6:8: error: destination[1].name = "a:1": already the name of upstream[0]; accepted: a name of its own for each destination`}},
+		{"name with a control character", "[[destination]]\naddress = \"a:1\"\nname = \"a\\tb\"\n", []string{
+			`:3:8: error: destination[0].name = "a\tb": not a name of a destination; accepted: at most 255 bytes without control characters`}},
+		{"resending to an aggregator", "[[destination]]\naddress = \"a:1\"\nkind = \"aggregator\"\nresend = \"1s\"\nresend_raw = true\n", []string{
+			`:4:10: error: destination[0].resend = "1s": not for kind = "aggregator", which would count the rows twice; accepted: "0s"`,
+			`:5:14: error: destination[0].resend_raw = true: not for kind = "aggregator", which would count the rows twice; accepted: false`}},
+		{"resending nothing", "[[destination]]\naddress = \"udp://a:1\"\nresend = \"1s\"\n[[destination]]\naddress = \"a:1\"\nresend = \"0s\"\nresend_raw = true\n", []string{
+			`:3:10: warning: destination[0].resend = "1s": has no effect where the address is not of a connection; accepted: leaving it out`,
+			`:7:14: warning: destination[1].resend_raw = true: has no effect with resend = "0s"; accepted: leaving it out`}},
+		{"spool without data", "data = \"\"\n[[destination]]\naddress = \"a:1\"\nwhen_full = \"spool\"\n", []string{
+			`:4:13: error: destination[0].when_full = "spool": needs a data directory; accepted: a directory in data, or when_full = "drop-oldest" or "block"`}},
+		{"TLS without TLS", "[[destination]]\naddress = \"udp://a:1\"\ntls_ca = \"c\"\ntls_server_name = \"s\"\n", []string{
+			`:3:10: error: destination[0].tls_ca = "c": there is no TLS for "udp://a:1"; accepted: an address of tls, plaintext or pickle`,
+			`:4:19: error: destination[0].tls_server_name = "s": there is no TLS for "udp://a:1"; accepted: an address of tls, plaintext or pickle`}},
+		{"half a pair", "[[destination]]\naddress = \"tls://a:1\"\ntls_cert = \"c\"\n", []string{
+			`:3:12: error: destination[0].tls_cert = "c": without tls_key; accepted: both, or neither`}},
+		{"keys of other schemes", "[[destination]]\naddress = \"a:1\"\nmax_datapoints_per_message = 5\nschemas = \"s\"\naggregation = \"\"\n", []string{
+			`:3:30: warning: destination[0].max_datapoints_per_message = 5: has no effect on other protocols than pickle; accepted: leaving it out`,
+			`:4:11: warning: destination[0].schemas = "s": has no effect on other destinations than whisper:///dir; accepted: leaving it out`,
+			`:5:15: warning: destination[0].aggregation = "": has no effect on other destinations than whisper:///dir; accepted: leaving it out`}},
+		{"whisper without schemas", "[[destination]]\naddress = \"whisper:///d\"\nschemas = \"\"\n", []string{
+			`:3:11: error: destination[0].schemas = "": empty, so that no whisper file could be made; accepted: the path of carbon's storage-schemas.conf`}},
+
+		// Routes.
+		{"route without destinations", "upstream = [\"a:1\"]\n[[route]]\n[[route]]\nto = [\"a:1\"]\npattern = \"x\"\n", []string{
+			`:2:3: error: route[0].to: ` + emptyToWant,
+			`:3:3: warning: route[1]: takes nothing, since route[0] takes every name before it; accepted: an order with the narrower route first, or stop = false there`}},
+		{"unknown destinations", "upstream = [\"a:1\", \"b:1\"]\n[[route]]\nto = [\"a:1\", \"c:1\", \"a:1\"]\n", []string{
+			`:1:20: warning: upstream[1] = "b:1": gets nothing; accepted: its name in a [[route]]`,
+			`:3:14: error: route[0].to[1] = "c:1": no such destination; accepted: "a:1" or "b:1"`,
+			`:3:21: error: route[0].to[2] = "a:1": already in the list; accepted: each destination once`}},
+		{"no destinations at all", "[[route]]\nto = [\"a:1\"]\n", []string{
+			`:2:7: error: route[0].to[0] = "a:1": no such destination; accepted: none, since there are no destinations`}},
+		{"unknown modes", "upstream = [\"a:1\"]\n[[route]]\nto = [\"a:1\"]\nsend = \"both\"\nmode = \"any\"\nhash = \"md5\"\nreplication = 0\n", []string{
+			`:4:8: error: route[0].send = "both": not accepted; accepted: "all", "raw" or "aggregates"`,
+			`:5:8: error: route[0].mode = "any": not accepted; accepted: "all", "hash", "failover", "round-robin" or "aggregated-hash"`,
+			`:6:8: error: route[0].hash = "md5": not accepted; accepted: "carbon_ch", "fnv1a_ch" or "mmh3_ch"`,
+			`:7:15: error: route[0].replication = 0: not accepted; accepted: 1 to 256`}},
+		{"ring keys without a ring", "upstream = [\"a:1\"]\n[[route]]\nto = [\"a:1\"]\nmode = \"failover\"\nhash = \"fnv1a_ch\"\nreplication = 2\ndiverse = false\n", []string{
+			`:5:8: warning: route[0].hash = "fnv1a_ch": ` + noRingWant,
+			`:6:15: warning: route[0].replication = 2: ` + noRingWant,
+			`:7:11: warning: route[0].diverse = false: ` + noRingWant}},
+		{"more replicas than destinations", "upstream = [\"a:1\"]\n[[route]]\nto = [\"a:1\"]\nmode = \"hash\"\nreplication = 2\n", []string{
+			`:5:15: warning: route[0].replication = 2: above the number of destinations, 1; accepted: at most that`}},
+		{"pattern of no name", "upstream = [\"a:1\"]\n[[route]]\nto = [\"a:1\"]\npattern = \"a\\n\"\n", []string{
+			`:4:11: error: route[0].pattern = "a\n": holds a control character, which is in no name; accepted: a regular expression`}},
+		{"route behind all raw ones", "upstream = [\"a:1\"]\n[[route]]\nto = [\"a:1\"]\nsend = \"raw\"\n[[route]]\nto = [\"a:1\"]\nsend = \"raw\"\n[[route]]\nto = [\"a:1\"]\n", []string{
+			`:5:3: warning: route[1]: takes nothing, since route[0] takes every name before it; accepted: an order with the narrower route first, or stop = false there`}},
+
+		// Spool and place.
+		{"no spool", "[spool]\nbytes = 0\nage = \"0s\"\nrate = 0\n", []string{
+			`:2:9: error: spool.bytes = 0: not accepted; accepted: "1MiB" to "1024TiB"`,
+			`:3:7: error: spool.age = "0s": not accepted; accepted: "1s" to "3650d"`,
+			`:4:8: error: spool.rate = 0: not accepted; accepted: 1 to 100000000`}},
+		{"not in the ring", "[place]\nring = [\"a:1\", \"b:1\", \"a:1\"]\nself = \"c:1\"\n", []string{
+			`:2:23: error: place.ring[2] = "a:1": already in the ring; accepted: each instance once`,
+			`:3:8: error: place.self = "c:1": not an element of place.ring; accepted: "a:1", "b:1" or "a:1"`}},
+		{"no self", "place.ring = [\"a:1\"]\n", []string{`:1:14: error: place.self = "": not an element of place.ring; accepted: "a:1"`}},
+		{"no ring", "place.self = \"a:1\"\n", []string{`:1:14: error: place.self = "a:1": not an element of place.ring; accepted: "", or a ring that has it`}},
+		{"destinations as table", "[destination]\n", []string{
+			`:1:2: error: destination: not a list of tables; accepted: keys under [[destination]], once for each destination`}},
+		{"key of two lists of tables", "replication = 5\n", []string{
+			`:1:1: error: unknown key replication; it belongs under [[route]] or [place]; accepted at the top of the file: ` + topKeys}},
 
 		// All at once, in the order of the file.
 		{"everything wrong", "log.level = 5\nfoo = 1\n[queue]\nbytes = \"1\"\n[aggregation]\nkeep = 0\nfuture = \"x\"\n", []string{
@@ -212,11 +330,15 @@ func lines(ps Problems) []string {
 }
 
 func TestTooMany(t *testing.T) {
-	upstream := `upstream = ["a:1"` + strings.Repeat(`, "a:1"`, listMax) + "]\n"
+	upstream := `upstream = ["a:1"`
+	for i := range listMax {
+		upstream += fmt.Sprintf(`, "a:1:%d"`, i)
+	}
+	upstream += "]\n"
 	listeners := strings.Repeat("[[listener]]\naddress = \":0\"\n", listMax+1)
 	_, problems := Parse("f", []byte(upstream+listeners))
 	want := []string{
-		`f:1:12: error: upstream = ["a:1", "a:1", "a:1", "a:1", "a:1", "a:1", "a:1", "a:1", "a:1", "a:1", "a:1", "a…: ` +
+		`f:1:12: error: upstream = ["a:1", "a:1:0", "a:1:1", "a:1:2", "a:1:3", "a:1:4", "a:1:5", "a:1:6", "a:1:7", …: ` +
 			`257 destinations; accepted: at most 256`,
 		`f:514:3: error: listener[256]: too many listeners; accepted: at most 256`,
 	}

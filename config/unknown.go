@@ -46,7 +46,7 @@ func tablesWith(key string) []string {
 	config := reflect.TypeFor[Config]()
 	for _, s := range settings(config) {
 		t, name := config.Field(s.index).Type, "["+s.key+"]"
-		if t == reflect.TypeFor[[]Listener]() {
+		if isTables(t) {
 			t, name = t.Elem(), "[["+s.key+"]]"
 		}
 		if t.Kind() != reflect.Struct {

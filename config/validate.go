@@ -10,7 +10,7 @@ import (
 // already done so; Validate is for a config that was made or changed in code,
 // so its problems have no place in a file.
 func (c *Config) Validate() Problems {
-	k := &checker{}
+	k := &checker{config: c}
 	k.check(c)
 	return k.problems
 }
@@ -19,9 +19,11 @@ func (c *Config) Validate() Problems {
 func (k *checker) check(c *Config) {
 	k.ranges(reflect.ValueOf(c).Elem(), "")
 	k.checkNames(c)
-	k.checkUpstream(c)
 	k.checkLimits(c)
 	k.checkListeners(c)
+	k.checkDestinations(c)
+	k.checkRoutes(c)
+	k.checkPlace(c)
 	k.checkHTTP(c)
 }
 
@@ -30,10 +32,16 @@ func (k *checker) checkNames(c *Config) {
 	if c.Rules == "" {
 		k.errorf("rules", c.Rules, "empty; accepted: the path of the aggregation rules")
 	}
-	for _, p := range []struct{ key, path string }{{"rules", c.Rules}, {"data", c.Data}} {
+	for _, p := range []struct{ key, path string }{
+		{"rules", c.Rules}, {"data", c.Data},
+		{"names.rewrite_rules", c.Names.RewriteRules}, {"names.allow_list", c.Names.AllowList}, {"names.deny_list", c.Names.DenyList},
+	} {
 		if strings.ContainsRune(p.path, 0) {
 			k.errorf(p.key, p.path, "holds a NUL; accepted: a path")
 		}
+	}
+	if c.Names.RewriteAggregates && c.Names.RewriteRules == "" {
+		k.report(Warning, []string{"names.rewrite_aggregates"}, true, "has no effect without names.rewrite_rules; accepted: both, or neither")
 	}
 	const partMax = 255
 	if len(c.Prefix) > partMax || strings.ContainsFunc(c.Prefix, func(r rune) bool { return !inName(r) }) {
@@ -64,21 +72,6 @@ func validNodes(s string) bool {
 		}
 	}
 	return true
-}
-
-// checkUpstream checks the list of destinations, not the destinations.
-func (k *checker) checkUpstream(c *Config) {
-	if len(c.Upstream) > listMax {
-		k.errorf("upstream", c.Upstream, "%d destinations; accepted: at most %d", len(c.Upstream), listMax)
-	}
-	for i, dest := range c.Upstream {
-		if strings.TrimSpace(dest) == "" {
-			k.errorf(element("upstream", i), dest, `empty destination; accepted: "host:port" or a URL such as "stdout:"`)
-		}
-	}
-	if c.ForwardAll != nil && *c.ForwardAll && len(c.Upstream) == 0 {
-		k.report(Warning, []string{"forward_all"}, true, "has no effect without an upstream; accepted: one in upstream, or forward_all = false")
-	}
 }
 
 // checkLimits checks limits against each other.

@@ -17,6 +17,7 @@ import (
 	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/api"
 	"github.com/coalesce-metrics/coalesce/ingest"
+	"github.com/coalesce-metrics/coalesce/naming"
 	"github.com/coalesce-metrics/coalesce/plaintext"
 	"github.com/coalesce-metrics/coalesce/rules"
 	"github.com/coalesce-metrics/coalesce/upstream"
@@ -28,6 +29,7 @@ func example() Sources {
 		Aggregator: func() aggregator.Stats {
 			return aggregator.Stats{
 				Accepted: 1000, Matched: 700, Unmatched: 250, Filtered: 50, Forwarded: 990,
+				FilteredBy: [naming.NumReasons]uint64{naming.BadName: 1, naming.NameTooLong: 2, naming.Denied: 30, naming.NotAllowed: 17}, BadTags: 13,
 				Contributions: 1500, Added: 1400, Dropped: [aggregator.NumDrops]uint64{60, 20, 10, 7, 3},
 				Learned: 90, Evicted: 4, Rows: 33, Closed: 30, Amended: 2, Early: 1, Partial: 5, Late: 11,
 				Series: 86, Outputs: 12, Buckets: 24, Rules: 2, Version: 6,
@@ -57,8 +59,9 @@ func example() Sources {
 		Upstream: func() []upstream.DestinationStats {
 			return []upstream.DestinationStats{{
 				Name: "127.0.0.1:2004", Connected: true,
-				Made: [upstream.NumKinds]int64{990, 33, 7}, Written: 1000, InFlight: 9, Queued: 14, QueuedBytes: 600,
-				Dropped: [upstream.NumReasons]int64{5, 2}, BytesWritten: 44_000,
+				Made: [upstream.NumKinds]int64{990, 33, 7, 4}, Found: 40, Written: 1000, InFlight: 9, Queued: 14, QueuedBytes: 600,
+				Spooled: 15, SpoolBytes: 900, Moved: 16, Resent: 19, Blocking: true,
+				Dropped: [upstream.NumReasons]int64{5, 2, 4, 1, 3, 2, 1, 2}, BytesWritten: 44_000,
 				Connects: 3, ConnectErrors: 8, WriteErrors: 1, PeerCloses: 2,
 			}}
 		},
@@ -124,7 +127,10 @@ func TestCollector(t *testing.T) {
 
 		"datapoints_accepted_total": 1000, "datapoints_matched_total": 700, "datapoints_unmatched_total": 250,
 		"datapoints_filtered_total": 50, "datapoints_forwarded_total": 990, "datapoints_late_total": 11,
-		"contributions_total": 1500, "contributions_added_total": 1400,
+		"datapoints_filtered_by_total{reason=bad_name}": 1, "datapoints_filtered_by_total{reason=name_too_long}": 2,
+		"datapoints_filtered_by_total{reason=denied}": 30, "datapoints_filtered_by_total{reason=not_allowed}": 17,
+		"names_with_bad_tags_total": 13,
+		"contributions_total":       1500, "contributions_added_total": 1400,
 		"contributions_dropped_total{reason=too_old}": 60, "contributions_dropped_total{reason=too_new}": 20,
 		"contributions_dropped_total{reason=conflict}": 10, "contributions_dropped_total{reason=outputs_full}": 7,
 		"contributions_dropped_total{reason=buckets_full}": 3,
@@ -149,7 +155,14 @@ func TestCollector(t *testing.T) {
 		"destination_rows_in_flight" + dest + "}":            9, "destination_rows_queued" + dest + "}": 14,
 		"destination_rows_dropped_total" + dest + ",reason=queue_full}": 5,
 		"destination_rows_dropped_total" + dest + ",reason=stopped}":    2,
-		"destination_queue_limit_rows":                                  500, "destination_queue_limit_bytes": 65536,
+		"destination_rows_dropped_total" + dest + ",reason=withheld}":   4, "destination_rows_dropped_total" + dest + ",reason=unencodable}": 1,
+		"destination_rows_dropped_total" + dest + ",reason=spool_full}": 3, "destination_rows_dropped_total" + dest + ",reason=spool_age}": 2,
+		"destination_rows_dropped_total" + dest + ",reason=spool_damaged}": 1, "destination_rows_dropped_total" + dest + ",reason=spool_error}": 2,
+		"destination_rows_made_total" + dest + ",kind=amendment}": 4, "destination_rows_found_total" + dest + "}": 40,
+		"destination_rows_spooled" + dest + "}": 15, "destination_spool_bytes" + dest + "}": 900,
+		"destination_rows_moved_total" + dest + "}": 16, "destination_rows_resent_total" + dest + "}": 19,
+		"destination_blocking" + dest + "}": 1,
+		"destination_queue_limit_rows":      500, "destination_queue_limit_bytes": 65536,
 		"destination_queue_bytes" + dest + "}": 600, "destination_written_bytes_total" + dest + "}": 44_000,
 		"destination_connected" + dest + "}": 1, "destination_connects_total" + dest + "}": 3,
 		"destination_connect_errors_total" + dest + "}": 8, "destination_write_errors_total" + dest + "}": 1,
@@ -263,7 +276,7 @@ func TestBalance(t *testing.T) {
 		Rules: rules.NewSet(parsed), Grace: 1, AmendDelay: -1, Keep: 2, Future: 600, OutputIdle: 60,
 		MaxSeries: 100, MaxOutputs: 10, MaxBuckets: 10, Lanes: 2, ForwardAll: true, Logger: log,
 		Now: func() float64 { return float64(clock.Load()) },
-		Emit: func(rows []aggregator.Row) {
+		Emit: func(rows []aggregator.Row, _ bool) {
 			up.Send([]byte(strings.Repeat("x 1 1\n", len(rows))), len(rows), upstream.Aggregate)
 		},
 		Forward: func(lines []byte, n int) { up.Send(lines, n, upstream.Raw) },
@@ -321,7 +334,7 @@ func checkBalance(t *testing.T, got map[string]float64) {
 		"datapoints_accepted_total": {"datapoints_matched_total", "datapoints_unmatched_total", "datapoints_filtered_total"},
 		"contributions_total":       {"contributions_added_total", "contributions_dropped_total"},
 		"destination_rows_made_total": {"destination_rows_written_total", "destination_rows_in_flight", "destination_rows_queued",
-			"destination_rows_dropped_total"},
+			"destination_rows_spooled", "destination_rows_moved_total", "destination_rows_dropped_total"},
 	} {
 		var n float64
 		for _, p := range parts {

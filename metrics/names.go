@@ -6,6 +6,7 @@ import (
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/ingest"
+	"github.com/coalesce-metrics/coalesce/naming"
 	"github.com/coalesce-metrics/coalesce/plaintext"
 )
 
@@ -106,6 +107,17 @@ var listenerFamilies = []family{{
 	read: eachStream(func(l *ingest.Stats) uint64 { return l.AcceptErrors }),
 }}
 
+// Carbon has names for the two that lists make.
+func filteredBy(labels []string) string {
+	switch labels[0] {
+	case naming.Denied.String():
+		return "blacklistMatches"
+	case naming.NotAllowed.String():
+		return "whitelistRejects"
+	}
+	return byReason(labels)
+}
+
 var datapointFamilies = []family{{
 	name: "datapoints_accepted_total", kind: counter, series: as("metricsReceived"),
 	help: "Datapoints taken in: the sum of matched, unmatched and filtered ones.",
@@ -122,6 +134,23 @@ var datapointFamilies = []family{{
 	name: "datapoints_filtered_total", kind: counter, series: as("filtered"),
 	help: "Datapoints that a filter keeps out.",
 	read: total(func(a *aggregator.Stats) uint64 { return a.Filtered }),
+}, {
+	name: "datapoints_filtered_by_total", kind: counter, labels: []string{"reason"}, series: filteredBy,
+	help: "Datapoints that a filter keeps out, by reason.",
+	read: func(s *snapshot, emit sample) {
+		if s.Aggregator == nil {
+			return
+		}
+		for r, n := range s.agg.FilteredBy {
+			if reason := naming.Reason(r); reason != naming.Kept {
+				emit(float64(n), reason.String())
+			}
+		}
+	},
+}, {
+	name: "names_with_bad_tags_total", kind: counter, series: as("badTags"),
+	help: "Names whose tags could not be normalised and stay as received.",
+	read: total(func(a *aggregator.Stats) uint64 { return a.BadTags }),
 }, {
 	name: "datapoints_forwarded_total", kind: counter, series: as("forwarded"),
 	help: "Datapoints passed on as received.",

@@ -90,17 +90,16 @@ var reloadFamilies = []family{{
 
 // The series of drops at a destination; carbon has a name for the first.
 func destinationDrops(labels []string) string {
-	name := "stoppedDrops"
 	if labels[1] == upstream.QueueFull.String() {
-		name = "fullQueueDrops"
+		return perDestination("fullQueueDrops")(labels)
 	}
-	return perDestination(name)(labels)
+	return perDestination(byReason(labels) + "Drops")(labels)
 }
 
 var destinationFamilies = []family{{
 	name: "destination_rows_made_total", kind: counter, labels: with(destinationLabels, "kind"),
 	series: perDestination("attemptedRelays"),
-	help:   "Rows to be sent, by kind: the sum of those written, in flight, queued and dropped.",
+	help:   "Rows to be sent, by kind: with those found, the sum of those written, in flight, queued, spooled, moved and dropped.",
 	read: func(s *snapshot, emit sample) {
 		for i := range s.dests {
 			for k, n := range s.dests[i].Made {
@@ -120,6 +119,30 @@ var destinationFamilies = []family{{
 	name: "destination_rows_queued", kind: gauge, labels: destinationLabels, series: perDestination("queued"),
 	help: "Rows that wait.",
 	read: eachDestination(func(d *upstream.DestinationStats) int64 { return d.Queued }),
+}, {
+	name: "destination_rows_found_total", kind: counter, labels: destinationLabels,
+	help: "Rows that an earlier run has left in the spool.",
+	read: eachDestination(func(d *upstream.DestinationStats) int64 { return d.Found }),
+}, {
+	name: "destination_rows_spooled", kind: gauge, labels: destinationLabels, series: perDestination("spooled"),
+	help: "Rows that wait on the disk.",
+	read: eachDestination(func(d *upstream.DestinationStats) int64 { return d.Spooled }),
+}, {
+	name: "destination_rows_moved_total", kind: counter, labels: destinationLabels,
+	help: "Rows that went over to another destination of a failover or round-robin route.",
+	read: eachDestination(func(d *upstream.DestinationStats) int64 { return d.Moved }),
+}, {
+	name: "destination_rows_resent_total", kind: counter, labels: destinationLabels, series: perDestination("resent"),
+	help: "Rows written once more after a connection broke; no other number counts them.",
+	read: eachDestination(func(d *upstream.DestinationStats) int64 { return d.Resent }),
+}, {
+	name: "destination_blocking", kind: gauge, labels: destinationLabels,
+	help: "1 while the inputs wait for the destination's queue (when_full = \"block\").",
+	read: eachDestination(func(d *upstream.DestinationStats) int64 { return int64(flag(d.Blocking)) }),
+}, {
+	name: "destination_spool_bytes", kind: gauge, labels: destinationLabels,
+	help: "Bytes of the spool's files, rows that were sent included.",
+	read: eachDestination(func(d *upstream.DestinationStats) int64 { return d.SpoolBytes }),
 }, {
 	name: "destination_rows_dropped_total", kind: counter, labels: with(destinationLabels, "reason"),
 	series: destinationDrops,

@@ -36,7 +36,8 @@ func (b *block) release() {
 
 // arena hands out ranges of blocks, one behind the other.
 type arena struct {
-	pool sync.Pool
+	shared *sync.Pool // of blocks; nil means own
+	own    sync.Pool
 
 	mu   sync.Mutex // guards the fields below
 	cur  *block
@@ -74,9 +75,13 @@ func (a *arena) next() {
 	if a.cur != nil {
 		a.cur.release()
 	}
-	b, ok := a.pool.Get().(*block)
+	pool := a.shared
+	if pool == nil {
+		pool = &a.own
+	}
+	b, ok := pool.Get().(*block)
 	if !ok {
-		b = &block{buf: make([]byte, blockSize), home: &a.pool}
+		b = &block{buf: make([]byte, blockSize), home: pool}
 	}
 	b.retain()
 	a.cur, a.used = b, 0
@@ -96,4 +101,22 @@ func lineLen(lines []byte) int {
 		return i + 1
 	}
 	return len(lines)
+}
+
+// store copies lines, n in all, into ranges of a and calls each with them. The span
+// is valid during the call unless its block is retained.
+func (a *arena) store(lines []byte, n int, kind Kind, each func(span)) {
+	for len(lines) > 0 {
+		b, off, size := a.reserve(lines)
+		s := span{block: b, off: off, end: off + size, lines: n, kind: kind}
+		if size < len(lines) {
+			s.lines = bytes.Count(lines[:size], newline)
+		}
+		// Nobody else sees the range before each does, so no lock is held for the
+		// copy.
+		copy(s.bytes(), lines)
+		each(s)
+		b.release()
+		lines, n = lines[size:], n-s.lines
+	}
 }

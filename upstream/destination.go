@@ -3,60 +3,118 @@ package upstream
 import (
 	"context"
 	"log/slog"
-	"net"
 	"sync"
 	"time"
+
+	"github.com/coalesce-metrics/coalesce/spool"
 )
 
-// A batch is what one write takes: spans up to batchBytes (a larger single span
-// alone), and not more than the kernel takes in one call.
 const (
-	batchBytes = 256 << 10
-	batchSpans = 1024
+	// hardLines and hardBytes are what may be queued beyond the bounds at least,
+	// where rows wait for the disk or for senders to heed Wait.
+	hardLines = 1 << 16
+	hardBytes = 8 << 20
 )
 
 // destination is the queue of one Destination with its books. Its writer goroutine
-// is in writer.go.
+// is in writer.go, the way to and from the disk in spooling.go.
+//
+// Rows are sent in the order again, back, spool, late, queue, but for those of queue
+// whose timestamp is not in times: they may pass the spool and late.
 type destination struct {
 	cfg    *Config
-	name   string
+	to     Destination
+	up     *Upstream
+	index  int // in Config.Destinations
 	open   func(context.Context) (sink, error)
 	log    *slog.Logger
 	ctx    context.Context // ends the writer without draining
 	cancel context.CancelFunc
+	began  time.Time
 	wake   chan struct{} // one slot: there is something for an idle writer
 	hurry  chan struct{} // closed when Stop has begun
 	ended  chan struct{} // closed when the writer has ended
 
-	bufs [][]byte // the writer's: the batch as bytes
+	spool      *spool.Spool  // nil without; open until finish
+	spoolWake  chan struct{} // one slot: there is something for the spooler
+	spoolEnded chan struct{} // closed when the spooler has ended
 
-	mu       sync.Mutex // guards all below
-	queue    queue
-	batch    []span // in flight; its spans hold references
-	idle     bool   // the writer waits on wake
-	stopping bool   // no more rows are taken
-	finished bool   // the books are closed
+	bufs   [][]byte // the writer's: the batch as bytes
+	arenas [2]arena // by class, the writer's: rows from the disk
+
+	soft, hard bounds // of late and queue together
+	gated      bool   // a full queue shuts the gate
+	chosen     bool   // it is among those that a failover or round-robin route chooses from
+
+	mu    sync.Mutex // guards all below
+	again queue      // rows that were written and go again, outside of the books
+	back  queue      // rows that a broken connection gave back, older than those in the spool
+	late  queue      // rows on their way to the spool
+	queue queue
+	// recent holds the rows written of late, which may go again.
+	recent  queue
+	transit int64 // rows that are being handed to other destinations
+
+	batch []span // in flight; its spans hold references
+	from  source // where it was taken from
+
+	spooled int64 // rows in the spool or being appended, without those in flight
+	times   times // of these, and of late
+	dry     bool  // the spool has nothing to read
+	seen    spool.Stats
+	rate    allowance // of rows from the spool
+
+	idle     bool // the writer waits on wake
+	down     bool // connecting has failed since it last succeeded
+	stopping bool // no more rows are taken
+	finished bool // the books are closed
 	stats    DestinationStats
 	full     throttle // of log lines about the full queue
 	refused  throttle // of log lines about failed connects
+	trouble  throttle // of log lines about the spool
 }
 
-func newDestination(ctx context.Context, cfg *Config, to Destination) *destination {
+// bounds of a queue.
+type bounds struct{ lines, bytes int }
+
+// source is where a batch was taken from.
+type source uint8
+
+const (
+	fromQueue source = iota
+	fromBack
+	fromAgain
+	fromSpool
+)
+
+func newDestination(ctx context.Context, u *Upstream, index int) *destination {
+	to := u.cfg.Destinations[index]
 	d := &destination{
-		cfg:   cfg,
-		name:  to.String(),
-		wake:  make(chan struct{}, 1),
-		hurry: make(chan struct{}),
-		ended: make(chan struct{}),
+		cfg:        &u.cfg,
+		to:         to,
+		up:         u,
+		index:      index,
+		log:        u.cfg.Logger.With("destination", to.Name),
+		began:      time.Now(),
+		wake:       make(chan struct{}, 1),
+		hurry:      make(chan struct{}),
+		ended:      make(chan struct{}),
+		spoolWake:  make(chan struct{}, 1),
+		spoolEnded: make(chan struct{}),
+		soft:       bounds{to.QueueDatapoints, int(to.QueueBytes)},
+		rate:       allowance{rate: float64(u.cfg.Spool.Rate)},
 	}
-	d.log = cfg.Logger.With("destination", d.name)
+	for i := range d.arenas {
+		d.arenas[i].shared = &u.blocks
+	}
+	d.hard = d.soft
+	if to.WhenFull != DropOldest {
+		d.hard.lines += max(d.soft.lines, hardLines)
+		d.hard.bytes += max(d.soft.bytes, hardBytes)
+	}
 	d.ctx, d.cancel = context.WithCancel(ctx)
-	d.stats.Name = d.name
-	if to.Scheme == Stdout {
-		d.open = (&writerSink{w: cfg.Stdout}).open
-	} else {
-		d.open = func(ctx context.Context) (sink, error) { return dialStream(ctx, d.ctx, cfg, to) }
-	}
+	d.open = opener(d.ctx, d.cfg, to)
+	d.stats.Name, d.stats.Address = to.Name, to.String()
 	return d
 }
 
@@ -65,97 +123,87 @@ func (d *destination) push(s span) {
 	d.mu.Lock()
 	n := int64(s.lines)
 	d.stats.Made[s.kind] += n
-	if d.stopping {
+	switch {
+	case d.stopping:
 		d.stats.Dropped[Stopped] += n
+		d.mu.Unlock()
+		return
+	case s.kind == Amendment && d.to.Role == Aggregator:
+		d.stats.Dropped[Withheld] += n
 		d.mu.Unlock()
 		return
 	}
 	d.queue.push(s)
-	var lost int64
-	if dropped := d.queue.trim(d.cfg.QueueDatapoints, int(d.cfg.QueueBytes)); dropped > 0 {
-		d.stats.Dropped[QueueFull] += int64(dropped)
-		lost = d.full.add(time.Now(), int64(dropped))
-	}
+	lost := d.bound()
 	wake := d.idle
 	d.idle = false
+	full := d.over(d.soft)
+	if full {
+		d.shut()
+	}
 	d.mu.Unlock()
 	if wake {
-		d.signal()
+		signal(d.wake)
+	}
+	if full && d.spool != nil {
+		signal(d.spoolWake)
 	}
 	if lost > 0 {
 		d.log.Warn("queue full, oldest rows dropped", "datapoints", lost)
 	}
 }
 
-func (d *destination) signal() {
+// signal fills a channel of one slot.
+func signal(c chan struct{}) {
 	select {
-	case d.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
 
-// take moves the oldest spans into flight and returns their bytes, valid until
-// settle. With an empty queue it returns none, and that the writer is done if Stop
-// has begun; otherwise the next push signals wake.
-func (d *destination) take() (bufs net.Buffers, done bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.queue.spans == 0 {
-		d.idle = !d.stopping
-		return nil, d.stopping
-	}
-	d.bufs = d.bufs[:0]
-	size := 0
-	for d.queue.spans > 0 && len(d.batch) < batchSpans {
-		if size += d.queue.at(0).size(); size > batchBytes && len(d.batch) > 0 {
-			break
-		}
-		s := d.queue.pop()
-		d.stats.InFlight += int64(s.lines)
-		d.batch = append(d.batch, s)
-		d.bufs = append(d.bufs, s.bytes())
-	}
-	return d.bufs, false
+// over reports whether more waits than b; mu is held.
+func (d *destination) over(b bounds) bool {
+	return d.queue.lines+d.late.lines > b.lines || d.queue.bytes+d.late.bytes > b.bytes
 }
 
-// settle ends the flight of the batch, of which n bytes were taken. The line that
-// was cut and all behind it return to the head of the queue, which may exceed its
-// bounds by them until the next push: a broken connection as such loses nothing.
-func (d *destination) settle(n int64) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.finished {
-		return // they were counted as dropped
+// bound drops the oldest rows beyond the hard bounds, and returns how many to log;
+// mu is held.
+func (d *destination) bound() int64 {
+	if !d.over(d.hard) {
+		return 0
 	}
-	d.stats.BytesWritten += n
-	d.stats.InFlight = 0
-	sent := 0
-	for ; sent < len(d.batch) && n >= int64(d.batch[sent].size()); sent++ {
-		s := &d.batch[sent]
-		n -= int64(s.size())
-		d.stats.Written += int64(s.lines)
-		s.block.release()
-	}
-	if sent < len(d.batch) {
-		s := &d.batch[sent]
-		whole, lines := s.taken(int(n))
-		s.skip(whole, lines)
-		d.stats.Written += int64(lines)
-	}
-	for i := len(d.batch) - 1; i >= sent; i-- {
-		d.queue.unpop(d.batch[i])
-	}
-	clear(d.batch)
-	d.batch = d.batch[:0]
+	n := d.late.trim(max(d.hard.lines-d.queue.lines, 0), max(d.hard.bytes-d.queue.bytes, 0))
+	n += d.queue.trim(d.hard.lines, d.hard.bytes)
+	d.stats.Dropped[QueueFull] += int64(n)
+	return d.full.add(time.Now(), int64(n))
 }
 
-// drain refuses further rows and has the writer end once the queue is empty.
+// shut has the inputs wait for this destination if that is wanted; mu is held.
+func (d *destination) shut() {
+	if d.gated && !d.stats.Blocking && !d.stopping {
+		d.stats.Blocking = true
+		d.up.gate.add(1)
+	}
+}
+
+// unshut lets the inputs go on once a fifth of the queue is free; mu is held.
+func (d *destination) unshut() {
+	if d.stats.Blocking && (d.stopping || !d.over(bounds{d.soft.lines / 5 * 4, d.soft.bytes / 5 * 4})) {
+		d.stats.Blocking = false
+		d.up.gate.add(-1)
+	}
+}
+
+// drain refuses further rows and has the writer end once the queue is empty, or at
+// once when there is a spool and no connection.
 func (d *destination) drain() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.stopping = true
+	d.unshut()
 	close(d.hurry)
-	if d.queue.spans == 0 && len(d.batch) == 0 {
+	empty := d.queue.spans+d.back.spans+d.again.spans+len(d.batch) == 0
+	if empty || d.spool != nil && !d.stats.Connected {
 		d.cancel() // it may be connecting, which is of no use now
 	}
 }
@@ -163,13 +211,21 @@ func (d *destination) drain() {
 // finish closes the books, and returns what was given up. A writer that still hangs
 // in a write keeps its blocks, which then never return to the pool.
 func (d *destination) finish() Unsent {
+	if d.spool != nil {
+		d.closeSpool()
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.finished = true
-	n := d.stats.InFlight + int64(d.queue.clear())
+	n := d.stats.InFlight
+	for _, q := range []*queue{&d.back, &d.late, &d.queue} {
+		n += int64(q.clear())
+	}
+	d.again.clear()
+	d.recent.clear()
 	d.stats.InFlight = 0
 	d.stats.Dropped[Stopped] += n
-	return Unsent{Destination: d.name, Datapoints: n, LastError: d.stats.LastError}
+	return Unsent{Destination: d.to.Name, Datapoints: n, LastError: d.stats.LastError}
 }
 
 // read returns the books.
@@ -177,6 +233,8 @@ func (d *destination) read() DestinationStats {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := d.stats
-	s.Queued, s.QueuedBytes = int64(d.queue.lines), int64(d.queue.bytes)
+	s.Queued = int64(d.queue.lines+d.late.lines+d.back.lines) + d.transit
+	s.QueuedBytes = int64(d.queue.bytes + d.late.bytes + d.back.bytes)
+	s.Spooled = d.spooled
 	return s
 }

@@ -177,11 +177,14 @@ func mustParse(t testing.TB, s string) Destination {
 	return d
 }
 
-func checkBalance(t testing.TB, s DestinationStats) {
+func checkBalance(t interface {
+	Helper()
+	Errorf(string, ...any)
+}, s DestinationStats) {
 	t.Helper()
-	if left := s.Written + s.InFlight + s.Queued + s.DroppedTotal(); s.MadeTotal() != left {
-		t.Errorf("%s: made %d, but written, in flight, queued and dropped add up to %d: %+v",
-			s.Name, s.MadeTotal(), left, s)
+	if left := s.Written + s.InFlight + s.Queued + s.Spooled + s.Moved + s.DroppedTotal(); s.MadeTotal()+s.Found != left {
+		t.Errorf("%s: made and found %d, but the other terms add up to %d: %+v",
+			s.Name, s.MadeTotal()+s.Found, left, s)
 	}
 }
 

@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -14,6 +13,12 @@ type Scheme string
 const (
 	// Plaintext is the Graphite line protocol over TCP.
 	Plaintext Scheme = "plaintext"
+	// Pickle is carbon's pickle protocol over TCP.
+	Pickle Scheme = "pickle"
+	// TLS is the Graphite line protocol over TLS.
+	TLS Scheme = "tls"
+	// UDP is the Graphite line protocol in datagrams of whole lines.
+	UDP Scheme = "udp"
 	// Unix is the Graphite line protocol over a stream socket in the file system.
 	Unix Scheme = "unix"
 	// Stdout is the standard output of the process.
@@ -21,70 +26,13 @@ const (
 )
 
 // accepted lists the forms of a destination for error messages.
-const accepted = "host:port[:instance], plaintext://host:port[:instance], unix:///path, stdout:"
+const accepted = "host:port[:instance], [plaintext|pickle|tls|udp]://host:port[:instance], unix:///path, stdout:"
 
 // maxSocketPath is the longest path that a Unix socket address can carry.
 const maxSocketPath = 107
 
-// Destination is one place that rows are sent to.
-type Destination struct {
-	Scheme Scheme
-	// Host is a name or an address of Plaintext, without brackets. It is kept as
-	// written, since carbon's hash ring is made of that.
-	Host string
-	// Port is the TCP port of Plaintext, 1 to 65535.
-	Port int
-	// Instance tells apart several daemons on one host. Carbon's hash ring takes
-	// an empty instance ("host:port:") for another one than none ("host:port"),
-	// which HasInstance tells apart.
-	Instance    string
-	HasInstance bool
-	// Path is the socket file of Unix.
-	Path string
-}
-
-// String returns the canonical form, which ParseDestination reads back.
-func (d Destination) String() string {
-	switch d.Scheme {
-	case Stdout:
-		return "stdout:"
-	case Unix:
-		return "unix://" + d.Path
-	}
-	s := d.address()
-	if d.HasInstance {
-		s += ":" + d.Instance
-	}
-	return s
-}
-
-// key returns d such that the keys of two ways to write one place are equal.
-func (d Destination) key() Destination {
-	if addr, err := netip.ParseAddr(d.Host); err == nil {
-		d.Host = addr.String()
-	} else {
-		d.Host = strings.ToLower(d.Host)
-	}
-	return d
-}
-
-// network returns the network that the destination is dialled on.
-func (d Destination) network() string {
-	if d.Scheme == Unix {
-		return "unix"
-	}
-	return "tcp"
-}
-
-// address returns what is dialled.
-func (d Destination) address() string {
-	if d.Scheme == Unix {
-		return d.Path
-	}
-	return net.JoinHostPort(d.Host, strconv.Itoa(d.Port))
-}
-
-// ParseDestination reads one destination. Blanks around it and around the port are
+// ParseDestination reads the address of a destination; its settings are left zero.
+// Blanks around it and around the port are
 // ignored, as in carbon; what follows the port's colon is the instance, colons
 // included. Errors quote s and list the accepted forms.
 func ParseDestination(s string) (Destination, error) {
@@ -95,9 +43,9 @@ func ParseDestination(s string) (Destination, error) {
 	d, err := Destination{}, error(nil)
 	switch scheme, rest, found := strings.Cut(text, "://"); {
 	case !found || strings.Contains(scheme, ":"): // an instance may hold anything
-		d, err = parseHostPort(text)
-	case scheme == string(Plaintext):
-		d, err = parseHostPort(rest)
+		d, err = parseHostPort(Plaintext, text)
+	case isHostPort(Scheme(scheme)):
+		d, err = parseHostPort(Scheme(scheme), rest)
 	case scheme == string(Unix):
 		d, err = parseSocket(rest)
 	default:
@@ -121,7 +69,9 @@ func parseSocket(path string) (Destination, error) {
 	return Destination{Scheme: Unix, Path: path}, nil
 }
 
-func parseHostPort(s string) (Destination, error) {
+func isHostPort(s Scheme) bool { return s == Plaintext || s == Pickle || s == TLS || s == UDP }
+
+func parseHostPort(scheme Scheme, s string) (Destination, error) {
 	host, rest, err := cutHost(s)
 	if err != nil {
 		return Destination{}, err
@@ -132,7 +82,7 @@ func parseHostPort(s string) (Destination, error) {
 		return Destination{}, fmt.Errorf("port %q is not a number from 1 to 65535", port)
 	}
 	return Destination{
-		Scheme: Plaintext, Host: host, Port: n,
+		Scheme: scheme, Host: host, Port: n,
 		Instance: instance, HasInstance: hasInstance,
 	}, nil
 }

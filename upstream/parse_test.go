@@ -22,6 +22,9 @@ func TestParseDestination(t *testing.T) {
 		"case is kept":         {"Graphite:1", Destination{Scheme: Plaintext, Host: "Graphite", Port: 1}, "Graphite:1"},
 		"highest port":         {"g:65535", Destination{Scheme: Plaintext, Host: "g", Port: 65535}, "g:65535"},
 		"host called stdout":   {"stdout:2003", Destination{Scheme: Plaintext, Host: "stdout", Port: 2003}, "stdout:2003"},
+		"pickle":               {"pickle://g:2004:a", Destination{Scheme: Pickle, Host: "g", Port: 2004, Instance: "a", HasInstance: true}, "pickle://g:2004:a"},
+		"TLS":                  {"tls://[::1]:2003", Destination{Scheme: TLS, Host: "::1", Port: 2003}, "tls://[::1]:2003"},
+		"UDP":                  {"udp://g:2003", Destination{Scheme: UDP, Host: "g", Port: 2003}, "udp://g:2003"},
 		"socket":               {"unix:///run/graphite.sock", Destination{Scheme: Unix, Path: "/run/graphite.sock"}, "unix:///run/graphite.sock"},
 		"stdout, blanks round": {" stdout: ", Destination{Scheme: Stdout}, "stdout:"},
 	}
@@ -56,9 +59,6 @@ func TestParseDestinationErrors(t *testing.T) {
 		"blank in the host":     {"a b:2003", `contains " "`},
 		"user":                  {"me@host:2003", `contains "@"`},
 		"one slash too many":    {"plaintext:///host:2003", `contains "/"`},
-		"later scheme pickle":   {"pickle://host:2004", `scheme "pickle" is not supported`},
-		"later scheme tls":      {"tls://host:2003", `scheme "tls" is not supported`},
-		"later scheme udp":      {"udp://host:2003", `scheme "udp" is not supported`},
 		"later scheme whisper":  {"whisper:///var/lib", `scheme "whisper" is not supported`},
 		"unknown scheme":        {"http://host:80", `scheme "http" is not supported`},
 		"relative socket":       {"unix://run/s", "absolute path"},
@@ -115,7 +115,7 @@ func TestParseDestinationAsCarbon(t *testing.T) {
 }
 
 func FuzzParseDestination(f *testing.F) {
-	for _, s := range []string{"h:1", "[::1]:2003:a", "plaintext://h:1:a://b", "unix:///s", "stdout:", "[fe80::1%Eth0]:1", "x://"} {
+	for _, s := range []string{"h:1", "[::1]:2003:a", "plaintext://h:1:a://b", "unix:///s", "stdout:", "[fe80::1%Eth0]:1", "x://", "pickle://h:1", "tls://h:1:", "udp://[::1]:1"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

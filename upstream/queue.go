@@ -15,6 +15,7 @@ type span struct {
 	off, end int
 	lines    int
 	kind     Kind
+	at       int64 // when it was written, in a history; else zero
 }
 
 func (s *span) size() int     { return s.end - s.off }
@@ -24,6 +25,16 @@ func (s *span) bytes() []byte { return s.block.buf[s.off:s.end] }
 func (s *span) skip(size, n int) {
 	s.off += size
 	s.lines -= n
+}
+
+// part returns the lines from byte from to byte to as a span with a reference of its
+// own.
+func (s *span) part(from, to int) span {
+	p := *s
+	p.off, p.end = s.off+from, s.off+to
+	p.lines = bytes.Count(p.bytes(), newline)
+	p.block.retain()
+	return p
 }
 
 // taken returns how many whole lines, and bytes of them, the first size bytes hold.
@@ -64,7 +75,7 @@ func (q *queue) push(s span) {
 	q.lines += s.lines
 	q.bytes += s.size()
 	if q.spans > 0 {
-		if t := q.at(q.spans - 1); t.block == s.block && t.end == s.off && t.kind == s.kind {
+		if t := q.at(q.spans - 1); t.block == s.block && t.end == s.off && t.kind == s.kind && t.at == s.at {
 			t.end, t.lines = s.end, t.lines+s.lines
 			return
 		}
@@ -97,6 +108,36 @@ func (q *queue) pop() span {
 		q.ring, q.head = nil, 0
 	}
 	return s
+}
+
+// cut removes the oldest lines, as many as have at most size bytes, but at least one,
+// and are of one span. Their reference goes to the caller.
+func (q *queue) cut(size int) span {
+	s := q.at(0)
+	if s.size() <= size {
+		return q.pop()
+	}
+	whole := fit(s.bytes(), size)
+	if whole == 0 {
+		whole = lineLen(s.bytes())
+	}
+	if whole == s.size() {
+		return q.pop()
+	}
+	head := s.part(0, whole)
+	s.skip(whole, head.lines)
+	q.lines -= head.lines
+	q.bytes -= whole
+	return head
+}
+
+// append moves all of other behind q.
+func (q *queue) append(other *queue) {
+	for other.spans > 0 {
+		s := other.pop()
+		q.push(s)
+		s.block.release()
+	}
 }
 
 // grow makes room for one more span.

@@ -195,7 +195,7 @@ func TestQueueModel(t *testing.T) {
 			"settle": func(t *rapid.T) {
 				all := strings.Join(flying, "")
 				n := rapid.IntRange(0, len(all)).Draw(t, "bytes")
-				d.settle(int64(n))
+				d.settle(progress{taken: int64(n)})
 				whole := strings.Count(all[:n], "\n")
 				written = append(written, flying[:whole]...)
 				queued = append(flying[whole:], queued...)
@@ -214,7 +214,7 @@ func TestQueueModel(t *testing.T) {
 				}
 			},
 		})
-		d.settle(int64(len(strings.Join(flying, ""))))
+		d.settle(progress{taken: int64(len(strings.Join(flying, "")))})
 		d.queue.clear()
 		if a.cur != nil && a.cur.refs.Load() != 1 {
 			t.Fatalf("%d references left, want that of the arena", a.cur.refs.Load())
@@ -241,8 +241,8 @@ func TestArenaIsSafeForConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
-// The memory of a queue is that of its bytes, but for its first and last block; what
-// a ring has grown to is given back.
+// The memory of a queue is that of its bytes, but for the first and last block of raw
+// rows and of others; what a ring has grown to is given back.
 func TestQueueMemory(t *testing.T) {
 	const maxBytes = 4 * blockSize
 	u := newUpstream(t, "a:1", func(c *Config) { c.QueueBytes = maxBytes })
@@ -254,8 +254,8 @@ func TestQueueMemory(t *testing.T) {
 	for i := range q.spans {
 		blocks[q.at(i).block] = true
 	}
-	if q.bytes > maxBytes || q.bytes < maxBytes-100 || len(blocks) > maxBytes/blockSize+1 {
-		t.Errorf("%d bytes in %d blocks, want about %d in %d", q.bytes, len(blocks), maxBytes, maxBytes/blockSize+1)
+	if q.bytes > maxBytes || q.bytes < maxBytes-100 || len(blocks) > maxBytes/blockSize+2 {
+		t.Errorf("%d bytes in %d blocks, want about %d in %d", q.bytes, len(blocks), maxBytes, maxBytes/blockSize+2)
 	}
 	if len(q.ring) <= keepSpans {
 		t.Fatalf("a ring of %d, want more", len(q.ring))

@@ -98,9 +98,9 @@ func TestStdoutFailsForAWhile(t *testing.T) {
 
 func TestStdoutShortWriteIsAnError(t *testing.T) {
 	s := &writerSink{w: shortWriter{}}
-	n, err := s.write([][]byte{[]byte("m 1 60\nm 2 60\n")})
-	if n != 7 || err == nil {
-		t.Errorf("write = %d, %v, want the first line and an error", n, err)
+	p, err := s.write([][]byte{[]byte("m 1 60\nm 2 60\n")})
+	if p.taken != 7 || err == nil {
+		t.Errorf("write = %+v, %v, want the first line and an error", p, err)
 	}
 }
 

@@ -22,18 +22,26 @@ func (d *destination) run() {
 			began := time.Now()
 			d.connected()
 			err = d.serve(s)
+			d.disconnected(s, err)
 			s.close()
-			d.disconnected(err)
 			if time.Since(began) >= d.cfg.ReconnectMax {
 				pause.reset()
 			}
 		} else if d.ctx.Err() == nil {
 			d.notConnected(err)
 		}
-		if err == nil || !d.wait(pause.next()) {
+		if err == nil || d.spools() || !d.wait(pause.next()) {
 			return
 		}
 	}
+}
+
+// spools reports whether what is left goes to the disk now rather than to another
+// connection.
+func (d *destination) spools() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.stopping && d.spool != nil
 }
 
 // wait pauses for t, or less when Stop begins meanwhile. It returns false when the
@@ -55,24 +63,35 @@ func (d *destination) wait(t time.Duration) bool {
 	return d.ctx.Err() == nil
 }
 
-// serve writes what is queued to s. It returns nil when the writer is to end,
-// otherwise why s is of no more use.
+// serve writes what is queued to s, and what is spooled beside. It returns nil when
+// the writer is to end, otherwise why s is of no more use.
 func (d *destination) serve(s sink) error {
 	var last time.Time
 	for {
 		bufs, done := d.take()
-		switch {
-		case done:
+		if done {
 			return nil
-		case len(bufs) > 0:
+		}
+		if len(bufs) > 0 {
 			last = time.Now()
-			n, err := s.write(bufs)
-			d.settle(n)
+			p, err := s.write(bufs)
+			d.settle(p)
 			if err != nil {
 				return d.writeError(s, err)
 			}
-		default:
-			if end, err := d.sleep(s, last); end {
+		}
+		pause := time.Duration(-1)
+		if d.spool != nil {
+			wrote, p, err := d.drainSpool(s)
+			if err != nil {
+				return d.writeError(s, err)
+			}
+			if pause = p; wrote {
+				continue
+			}
+		}
+		if len(bufs) == 0 {
+			if end, err := d.sleep(s, last, pause); end {
 				return err
 			}
 		}
@@ -80,10 +99,19 @@ func (d *destination) serve(s sink) error {
 }
 
 // sleep waits until there is something to write, but not before FlushInterval after
-// last. When s or the writer is to end, it returns true and serve's result.
-func (d *destination) sleep(s sink, last time.Time) (end bool, err error) {
+// last, or until pause is over, unless it is below 0. When s or the writer is to end,
+// it returns true and serve's result.
+func (d *destination) sleep(s sink, last time.Time, pause time.Duration) (end bool, err error) {
+	var over <-chan time.Time
+	if pause >= 0 {
+		timer := time.NewTimer(pause)
+		defer timer.Stop()
+		over = timer.C
+	}
 	select {
 	case <-d.wake:
+	case <-over:
+		return false, nil
 	case <-d.hurry:
 		return false, nil
 	case <-s.gone():
@@ -115,6 +143,9 @@ func (d *destination) connected() {
 	d.refused = throttle{}
 	d.mu.Unlock()
 	d.log.Info("destination connected")
+	if d.chosen {
+		d.up.rise(d)
+	}
 }
 
 func (d *destination) notConnected(err error) {
@@ -126,15 +157,29 @@ func (d *destination) notConnected(err error) {
 	if attempts > 0 {
 		d.log.Warn("destination not connected", "error", err, "attempts", attempts)
 	}
+	if d.chosen {
+		d.up.fall(d)
+	}
+	if d.spool != nil {
+		d.spool.Expire()
+		d.syncSpool()
+	}
 }
 
-// disconnected notes the end of a connection; err is nil for an orderly one.
-func (d *destination) disconnected(err error) {
+// disconnected notes the end of s; err is nil for an orderly one.
+func (d *destination) disconnected(s sink, err error) {
 	d.mu.Lock()
 	d.stats.Connected = false
 	d.mu.Unlock()
 	if err != nil {
 		d.log.Warn("destination lost", "error", err)
+		d.revive()
+		return
+	}
+	select {
+	case <-s.gone():
+		d.revive() // the other side was first
+	default:
 	}
 }
 

@@ -400,8 +400,15 @@ func TestThrottle(t *testing.T) {
 }
 
 func TestLabels(t *testing.T) {
-	got := []string{Raw.String(), Aggregate.String(), Self.String(), QueueFull.String(), Stopped.String()}
-	if want := "raw aggregate self queue_full stopped"; strings.Join(got, " ") != want {
+	var got []string
+	for k := range Kind(NumKinds) {
+		got = append(got, k.String())
+	}
+	for r := range Reason(NumReasons) {
+		got = append(got, r.String())
+	}
+	want := "raw aggregate self amendment queue_full stopped withheld unencodable spool_full spool_age spool_damaged spool_error"
+	if strings.Join(got, " ") != want {
 		t.Errorf("labels %q, want %q", got, want)
 	}
 }

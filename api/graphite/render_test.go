@@ -44,7 +44,7 @@ func server(t testing.TB, given ...string) *api.Server {
 	agg, err := aggregator.New(aggregator.Config{
 		Rules: rules.NewSet(parsed), Grace: 5, AmendDelay: -1, Keep: 5, Future: 600, OutputIdle: 3600,
 		MaxSeries: 100, MaxOutputs: 10, MaxBuckets: 100, Lanes: 1,
-		Now: func() float64 { return clock }, Emit: func([]aggregator.Row) {}, Logger: slog.New(slog.DiscardHandler),
+		Now: func() float64 { return clock }, Emit: func([]aggregator.Row, bool) {}, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -83,7 +83,7 @@ func newOffline(set *rules.Set, forwardAll bool, out, log io.Writer) (*offline, 
 	return j, err
 }
 
-func (j *offline) emit(rows []aggregator.Row) {
+func (j *offline) emit(rows []aggregator.Row, _ bool) {
 	for _, r := range rows {
 		j.line = plaintext.Append(j.line[:0], []byte(r.Name), r.Value, float64(r.Time))
 		j.write(j.line)

@@ -121,7 +121,8 @@ func checkBalance(t *testing.T, d *process) samples {
 	for _, to := range destinations {
 		equal("rows for "+to, s.sum("destination_rows_made_total", "destination", to),
 			s.sum("destination_rows_written_total", "destination", to), s.sum("destination_rows_in_flight", "destination", to),
-			s.sum("destination_rows_queued", "destination", to), s.sum("destination_rows_dropped_total", "destination", to))
+			s.sum("destination_rows_queued", "destination", to), s.sum("destination_rows_spooled", "destination", to),
+			s.sum("destination_rows_moved_total", "destination", to), s.sum("destination_rows_dropped_total", "destination", to))
 	}
 	return s
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/coalesce-metrics/coalesce/config"
-	"github.com/coalesce-metrics/coalesce/upstream"
 	"github.com/spf13/cobra"
 )
 
@@ -35,11 +34,14 @@ func newCheck() *cobra.Command {
 			fmt.Fprintln(out, p)
 		}
 		bad := problems.Err() != nil
-		for _, d := range cfg.Upstream {
-			if _, err := upstream.ParseDestination(d); err != nil {
-				fmt.Fprintf(out, "%s: error: upstream: %v\n", orDefaults(path), err)
-				bad = true
-			}
+		_, _, more := destinationsOf(cfg)
+		if !bad {
+			_, misplaced := placeOf(cfg)
+			more = append(more, misplaced...)
+		}
+		for _, p := range more {
+			fmt.Fprintln(out, p)
+			bad = true
 		}
 		if !cmd.Flags().Changed("rules") {
 			rulesPath = cfg.Rules
@@ -49,6 +51,12 @@ func newCheck() *cobra.Command {
 			fmt.Fprintf(out, "%s: error: %v\n", rulesPath, err)
 			bad = true
 		}
+		_, _, named, err := readNames(cfg.Names)
+		if err != nil {
+			fmt.Fprintf(out, "%s: error: names: %v\n", orDefaults(path), err)
+			bad = true
+		}
+		diags = append(diags, named...)
 		for _, d := range diags {
 			fmt.Fprintln(out, d)
 		}

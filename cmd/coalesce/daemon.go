@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
@@ -15,6 +16,7 @@ import (
 	"github.com/coalesce-metrics/coalesce/config"
 	"github.com/coalesce-metrics/coalesce/datadir"
 	"github.com/coalesce-metrics/coalesce/ingest"
+	"github.com/coalesce-metrics/coalesce/naming"
 	"github.com/coalesce-metrics/coalesce/plaintext"
 	"github.com/coalesce-metrics/coalesce/rules"
 	"github.com/coalesce-metrics/coalesce/upstream"
@@ -27,12 +29,19 @@ type daemon struct {
 	cfg   *config.Config
 	log   *slog.Logger
 	rules *ruleFile
+	names *nameFiles
 	dir   *datadir.Dir // nil without a data directory
 	up    *upstream.Upstream
 	agg   *aggregator.Aggregator
 	in    *ingest.Ingest
 	web   *web // nil without HTTP
 	ready operate.Gate
+
+	stdout io.Writer
+	set    atomic.Pointer[rules.Set] // in force
+
+	inputs      context.Context // done when the inputs must wait for nothing more
+	closeInputs context.CancelFunc
 
 	cancel  context.CancelFunc // ends the background work
 	running sync.WaitGroup
@@ -43,57 +52,76 @@ type daemon struct {
 func unixNow() float64 { return float64(time.Now().UnixNano()) / 1e9 }
 
 // newDaemon makes the parts and starts none of them.
-func newDaemon(cfg *config.Config, log *slog.Logger, stdout io.Writer) (*daemon, error) {
-	d := &daemon{cfg: cfg, log: log}
+func newDaemon(cfg *config.Config, log *slog.Logger, stdout io.Writer) (_ *daemon, err error) {
+	d := &daemon{cfg: cfg, log: log, stdout: stdout}
+	d.inputs, d.closeInputs = context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			d.abandon()
+		}
+	}()
 	d.rules = &ruleFile{path: cfg.Rules, prefix: cfg.Prefix, log: log, now: time.Now}
 	set, err := d.rules.start()
 	if err != nil {
 		return nil, err
 	}
-	if d.up, err = newUpstream(cfg, log, stdout); err != nil {
+	d.set.Store(set)
+	d.names = &nameFiles{cfg: cfg.Names, log: log}
+	names, err := d.names.start()
+	if err != nil {
 		return nil, err
 	}
-	if err := d.newState(set); err != nil {
+	// The lock of the data directory comes before everything that lies in it.
+	if cfg.Data != "" {
+		if d.dir, err = datadir.Open(cfg.Data); err != nil {
+			return nil, err
+		}
+	}
+	if err = d.newUpstream(); err != nil {
 		return nil, err
 	}
-	d.rules.apply = d.agg.SetRules
+	if err = d.newState(set, names); err != nil {
+		return nil, err
+	}
+	d.rules.apply = d.setRules
+	d.names.apply = d.agg.SetNames
 	if d.in, err = d.newIngest(); err != nil {
-		d.closeDir()
 		return nil, err
 	}
 	return d, nil
 }
 
-func newUpstream(cfg *config.Config, log *slog.Logger, stdout io.Writer) (*upstream.Upstream, error) {
-	c := upstream.Config{
-		QueueDatapoints: cfg.Queue.Datapoints,
-		QueueBytes:      int64(cfg.Queue.Bytes),
-		ConnectTimeout:  time.Duration(cfg.Queue.ConnectTimeout),
-		WriteTimeout:    time.Duration(cfg.Queue.WriteTimeout),
-		ReconnectMin:    time.Duration(cfg.Queue.ReconnectMin),
-		ReconnectMax:    time.Duration(cfg.Queue.ReconnectMax),
-		DrainTimeout:    time.Duration(cfg.Queue.DrainTimeout),
-		Stdout:          stdout,
-		Logger:          log,
-	}
-	for _, text := range cfg.Upstream {
-		dest, err := upstream.ParseDestination(text)
-		if err != nil {
-			return nil, fmt.Errorf("upstream: %w", err)
-		}
-		c.Destinations = append(c.Destinations, dest)
-	}
-	if len(c.Destinations) == 0 {
-		log.Warn("no upstream: aggregates are sent nowhere and only answered over HTTP")
-	}
-	return upstream.New(c)
+// setRules puts new rules in force for all that asks for outputs.
+func (d *daemon) setRules(set *rules.Set) {
+	d.set.Store(set)
+	d.agg.SetRules(set)
+	d.up.Replan()
 }
 
-// newState opens the data directory and makes the aggregator go on from it.
-func (d *daemon) newState(set *rules.Set) error {
+// abandon gives back what a daemon that is not started holds.
+func (d *daemon) abandon() {
+	d.closeInputs()
+	if d.up != nil {
+		d.up.Stop(d.inputs)
+	}
+	d.closeDir()
+}
+
+// newState makes the aggregator go on from the data directory.
+func (d *daemon) newState(set *rules.Set, names *naming.Policy) error {
 	c := d.cfg.Aggregation
+	place, problems := placeOf(d.cfg)
+	err := problems.Err()
+	if err != nil {
+		return err
+	}
+	var owns func([]byte) bool
+	if place != nil {
+		owns = place.Owns
+	}
 	ac := aggregator.Config{
 		Rules:      set,
+		Names:      names,
 		Grace:      seconds(c.Grace),
 		AmendDelay: seconds(c.AmendDelay),
 		Keep:       c.Keep,
@@ -102,9 +130,10 @@ func (d *daemon) newState(set *rules.Set) error {
 		OutputIdle: seconds(c.OutputIdle),
 		MaxSeries:  c.MaxSeries, MaxOutputs: c.MaxOutputs, MaxBuckets: c.MaxBuckets,
 		Lanes:      c.Lanes,
-		ForwardAll: d.cfg.ForwardsAll() && len(d.cfg.Upstream) > 0,
+		ForwardAll: d.cfg.ForwardsAll() && len(d.cfg.AllDestinations()) > 0,
 		Now:        unixNow,
 		Emit:       d.emit,
+		Owns:       owns,
 		Forward:    func(lines []byte, n int) { d.up.Send(lines, n, upstream.Raw) },
 		Logger:     d.log,
 	}
@@ -114,21 +143,16 @@ func (d *daemon) newState(set *rules.Set) error {
 	if c.Lanes == 0 {
 		ac.Lanes = runtime.GOMAXPROCS(0)
 	}
+	for _, dest := range d.cfg.AllDestinations() {
+		ac.RepeatEarly = ac.RepeatEarly || dest.Kind == string(upstream.Aggregator)
+	}
 	var checkpoint []byte
-	if d.cfg.Data != "" {
-		var err error
-		if d.dir, err = datadir.Open(d.cfg.Data); err != nil {
-			return err
-		}
+	if d.dir != nil {
 		if checkpoint, ac.NotBefore, err = d.readDir(); err != nil {
-			d.closeDir()
 			return err
 		}
 	}
-	var err error
-	if d.agg, err = d.restore(ac, checkpoint); err != nil {
-		d.closeDir()
-	}
+	d.agg, err = d.restore(ac, checkpoint)
 	return err
 }
 
@@ -174,12 +198,18 @@ func (d *daemon) restore(ac aggregator.Config, checkpoint []byte) (*aggregator.A
 	return aggregator.New(ac)
 }
 
+// acquire lends a lane to a listener, once no destination asks the inputs to wait.
+func (d *daemon) acquire() ingest.Lane {
+	d.up.Wait(d.inputs) // ends with the inputs; the queues have room for what comes then
+	return d.agg.Acquire()
+}
+
 func (d *daemon) newIngest() (*ingest.Ingest, error) {
 	c := ingest.Config{
 		ReadBuffer:      int(d.cfg.Limits.ReadBuffer),
 		UDPBuffer:       int(d.cfg.Limits.UDPBuffer),
 		Resolution:      seconds(d.cfg.Limits.TimestampResolution),
-		Acquire:         func() ingest.Lane { return d.agg.Acquire() },
+		Acquire:         d.acquire,
 		Now:             unixNow,
 		Logger:          d.log,
 		RefusedLines:    d.cfg.Log.RefusedLines,
@@ -195,21 +225,25 @@ func (d *daemon) newIngest() (*ingest.Ingest, error) {
 }
 
 // emit sends rows upstream. The aggregator calls it from one goroutine at a time.
-func (d *daemon) emit(rows []aggregator.Row) {
+func (d *daemon) emit(rows []aggregator.Row, again bool) {
 	d.line = d.line[:0]
 	for i := range rows {
-		d.line = plaintext.Append(d.line, []byte(rows[i].Name), rows[i].Value, float64(rows[i].Time))
+		d.line = plaintext.Append(d.line, d.names.rowName(rows[i].Name), rows[i].Value, float64(rows[i].Time))
 	}
-	d.up.Send(d.line, len(rows), upstream.Aggregate)
+	kind := upstream.Aggregate
+	if again {
+		kind = upstream.Amendment
+	}
+	d.up.Send(d.line, len(rows), kind)
 }
 
 // start binds every address before anything that cannot be undone.
 func (d *daemon) start() error {
-	if err := d.in.Listen(); err != nil {
-		d.closeDir()
+	err := d.in.Listen()
+	if err != nil {
+		d.abandon()
 		return err
 	}
-	var err error
 	ctx, cancel := context.WithCancel(context.Background())
 	d.cancel = cancel
 	if d.web, err = d.newWeb(); err == nil {
@@ -222,7 +256,7 @@ func (d *daemon) start() error {
 		cancel()
 		d.web.close()
 		d.in.Stop(ctx)
-		d.closeDir()
+		d.abandon()
 		return err
 	}
 	d.up.Start()
@@ -237,6 +271,14 @@ func (d *daemon) start() error {
 				Changed: func() { d.rules.reload(false) }, Logger: d.log,
 			})
 		})
+		for _, path := range d.names.paths() {
+			d.running.Go(func() {
+				watch.Run(ctx, watch.Config{
+					Path: path, Debounce: time.Duration(d.cfg.Reload.Debounce), Poll: time.Duration(d.cfg.Names.Poll),
+					Changed: func() { d.names.reload(false) }, Logger: d.log,
+				})
+			})
+		}
 	}
 	d.in.Start()
 	d.web.start()
@@ -294,6 +336,7 @@ func (d *daemon) beat(ctx context.Context) {
 // saved or emitted, the queues are drained. The end of ctx cuts it short.
 func (d *daemon) stop(ctx context.Context) error {
 	d.ready.Close("stopping")
+	d.closeInputs()
 	reading, done := context.WithTimeout(ctx, time.Duration(d.cfg.Queue.DrainTimeout))
 	if err := d.in.Stop(reading); err != nil {
 		d.log.Warn("not everything that clients had sent could be read", "err", err)

@@ -108,7 +108,7 @@ func (d *daemon) sources() metrics.Sources {
 // startReporter sends the daemon's own numbers upstream as Graphite series.
 func (d *daemon) startReporter(ctx context.Context) error {
 	m := d.cfg.Metrics
-	if m.Interval == 0 || len(d.cfg.Upstream) == 0 {
+	if m.Interval == 0 || len(d.cfg.AllDestinations()) == 0 {
 		return nil
 	}
 	host, err := os.Hostname()

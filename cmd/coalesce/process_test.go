@@ -44,9 +44,14 @@ type settings struct {
 	bare                                bool // started without the word run
 }
 
+// anyPicklePort, at the top of a configuration, keeps daemons out of each
+// other's way.
+const anyPicklePort = "listen_pickle = \"127.0.0.1:0\"\n"
+
 func (s settings) args(t *testing.T) []string {
 	t.Helper()
 	dir := t.TempDir()
+	s.config = anyPicklePort + s.config
 	if !strings.Contains(s.config, "[metrics]") {
 		s.config += "\n[metrics]\ninterval = \"0s\"\n"
 	}

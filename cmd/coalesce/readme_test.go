@@ -26,9 +26,8 @@ func TestReadmeFirstRun(t *testing.T) {
 	t.Parallel()
 	readme := repositoryFile(t, "README.md")
 	dir := t.TempDir()
-	for _, name := range []string{"coalesce.toml", "aggregation-rules.conf"} {
-		write(t, dir, name, repositoryFile(t, name))
-	}
+	write(t, dir, "coalesce.toml", anyPicklePort+repositoryFile(t, "coalesce.toml"))
+	write(t, dir, "aggregation-rules.conf", repositoryFile(t, "aggregation-rules.conf"))
 	printf := regexp.MustCompile(`(?m)^    (printf '.*') *\| nc -q0 localhost 2023$`).FindAllStringSubmatch(readme, -1)
 	curl := regexp.MustCompile(`(?m)^    curl 'http://127\.0\.0\.1:2080(/.*)'$`).FindStringSubmatch(readme)
 	printed := regexp.MustCompile(`(?m)^    (aggregates\S+) (\S+) \d{10}$`).FindStringSubmatch(readme)

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -21,17 +19,8 @@ const maxRuleFile = 64 << 20
 // readRules reads and parses a rule file. Errors of the rules are among the
 // diagnostics; err is that the file cannot be read.
 func readRules(path, prefix string) (text []byte, parsed []*rules.Rule, diags []rules.Diagnostic, err error) {
-	f, err := os.Open(path)
-	if err != nil {
+	if text, err = readText(path); err != nil {
 		return nil, nil, nil, fmt.Errorf("rules: %w", err)
-	}
-	defer f.Close()
-	text, err = io.ReadAll(io.LimitReader(f, maxRuleFile+1))
-	if err != nil {
-		return nil, nil, nil, fmt.Errorf("rules: %w", err)
-	}
-	if len(text) > maxRuleFile {
-		return nil, nil, nil, fmt.Errorf("rules: %s is larger than %d bytes", path, maxRuleFile)
 	}
 	parsed, diags = rules.Parse(path, text, rules.Options{Prefix: prefix})
 	return text, parsed, append(diags, rules.Check(parsed)...), nil
@@ -66,15 +55,13 @@ func (r *ruleFile) start() (*rules.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.report(diags)
+	reportDiagnostics(r.log, diags)
 	if hasErrors(diags) {
 		return nil, fmt.Errorf("%s has errors: correct them, `coalesce check` shows them again", r.path)
 	}
 	r.tried, r.rules = sha256.Sum256(text), parsed
 	r.status = metrics.ReloadStatus{OK: true, LastSuccess: r.now()}
-	if len(parsed) == 0 {
-		r.log.Warn("no rules", "file", r.path)
-	}
+	r.warnEmpty()
 	return rules.NewSet(parsed), nil
 }
 
@@ -97,7 +84,7 @@ func (r *ruleFile) reload(force bool) {
 		return
 	}
 	r.failed, r.tried = "", sum
-	r.report(diags)
+	reportDiagnostics(r.log, diags)
 	if hasErrors(diags) {
 		r.fail("has errors", fmt.Errorf("%d errors in %s", countErrors(diags), r.path))
 		return
@@ -105,16 +92,24 @@ func (r *ruleFile) reload(force bool) {
 	d := rules.Diff(r.rules, parsed)
 	if !slices.EqualFunc(r.rules, parsed, sameRule) {
 		r.apply(rules.NewSet(parsed))
+		r.status.Reloads++
 	}
 	r.rules = parsed
 	r.status.OK, r.status.LastSuccess = true, r.now()
-	r.status.Reloads++
 	r.log.Info("rules reloaded", "file", r.path, "added", len(d.Added), "removed", len(d.Removed), "unchanged", len(d.Unchanged))
+	r.warnEmpty()
 	for _, a := range d.Added {
 		r.log.Debug("rule added", "rule", a.Text)
 	}
 	for _, a := range d.Removed {
 		r.log.Debug("rule removed", "rule", a.Text)
+	}
+}
+
+// warnEmpty tells of a file without rules, which is rarely meant.
+func (r *ruleFile) warnEmpty() {
+	if len(r.rules) == 0 {
+		r.log.Warn("no rules", "file", r.path)
 	}
 }
 
@@ -139,16 +134,16 @@ func countErrors(diags []rules.Diagnostic) (n int) {
 // maxReported is how many diagnostics of one file are logged.
 const maxReported = 20
 
-func (r *ruleFile) report(diags []rules.Diagnostic) {
+func reportDiagnostics(log *slog.Logger, diags []rules.Diagnostic) {
 	for i, d := range diags {
 		if i == maxReported {
-			r.log.Warn("more of the kind are not logged", "file", r.path, "more", len(diags)-i)
+			log.Warn("more of the kind are not logged", "file", d.File, "more", len(diags)-i)
 			return
 		}
 		if d.Warning {
-			r.log.Warn(d.String())
+			log.Warn(d.String())
 		} else {
-			r.log.Error(d.String())
+			log.Error(d.String())
 		}
 	}
 }

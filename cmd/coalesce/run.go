@@ -30,8 +30,9 @@ func newRun() *cobra.Command {
 	f.StringVar(&configPath, "config", "", "configuration file (default coalesce.toml here, then in /etc/coalesce)")
 	f.String("rules", d.Rules, "rule file")
 	f.String("listen", d.Listen, "address for plaintext over TCP and UDP; empty is none")
+	f.String("listen-pickle", d.ListenPickle, "address for pickle over TCP; empty is none")
 	f.String("http", d.HTTP.Listen, "address for HTTP; empty is none")
-	f.String("upstream", "", "destinations, separated by commas: host:port, unix:///path, stdout:")
+	f.String("upstream", "", "destinations, separated by commas: host:port, pickle://host:port, tls://…, udp://…, unix:///path, stdout:")
 	f.Bool("forward-all", true, "send the datapoints themselves upstream, too")
 	f.String("prefix", d.Prefix, "what every output begins with; empty leaves names as written")
 	f.String("data", d.Data, "data directory; empty keeps nothing on disk")
@@ -106,6 +107,7 @@ func runDaemon(ctx context.Context, cfg *config.Config, log *slog.Logger, stdout
 		case s := <-signals:
 			if s == syscall.SIGHUP {
 				d.rules.reload(true)
+				d.names.reload(true)
 				continue
 			}
 			log.Info("stopping", "signal", s.String())

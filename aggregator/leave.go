@@ -1,0 +1,119 @@
+package aggregator
+
+import (
+	"container/heap"
+	"slices"
+)
+
+// idleQueue holds the outputs that may leave, the longest idle first, each once
+// at most.
+type idleQueue []idleOutput
+
+type idleOutput struct {
+	out   *output
+	since float64 // it held no bucket then
+}
+
+func (q idleQueue) Len() int           { return len(q) }
+func (q idleQueue) Less(i, j int) bool { return q[i].since < q[j].since }
+func (q idleQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *idleQueue) Push(x any)        { *q = append(*q, x.(idleOutput)) }
+func (q *idleQueue) Pop() any {
+	last := len(*q) - 1
+	x := (*q)[last]
+	(*q)[last] = idleOutput{}
+	*q = (*q)[:last]
+	return x
+}
+
+// rest notes that an output holds no bucket. The caller holds a.mu.
+func (a *Aggregator) rest(o *output, since float64) {
+	if !o.waits {
+		o.waits = true
+		heap.Push(&a.idle, idleOutput{o, since})
+	}
+}
+
+// sweep lets outputs leave that have held no bucket for a while.
+func (a *Aggregator) sweep(now float64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, o := range a.tick.idle {
+		a.rest(o, now)
+	}
+	clear(a.tick.idle)
+	a.tick.idle = a.tick.idle[:0]
+	var left []*output
+	for len(a.idle) > 0 && now-a.idle[0].since >= a.cfg.OutputIdle {
+		o := heap.Pop(&a.idle).(idleOutput).out
+		o.waits = false
+		o.mu.Lock()
+		switch {
+		case len(o.buckets) > 0: // it comes again without them
+		case now-o.idle < a.cfg.OutputIdle:
+			a.rest(o, o.idle)
+		default:
+			a.leave(o)
+			left = append(left, o)
+		}
+		o.mu.Unlock()
+	}
+	for _, o := range left {
+		a.settle(o) // those that stood behind it take over
+	}
+	if len(left) > 0 {
+		a.dropRuleStates()
+	}
+}
+
+// leave takes an output out of all registers. What it has emitted stays known,
+// for as many outputs as there may be. The caller holds a.mu and o.mu.
+func (a *Aggregator) leave(o *output) {
+	o.hasLeft.Store(true)
+	delete(a.outputs, o.key)
+	for _, f := range o.feeds {
+		a.feeds.set(f.num, nil)
+		if next := f.gen + 1; next != 0 { // a number whose generations are used up rests for ever
+			a.freeFeeds = append(a.freeFeeds, newHandle(f.num, next))
+		}
+	}
+	seen := map[*ruleState]bool{}
+	for _, f := range o.feeds {
+		for _, r := range f.rules {
+			if !seen[r] {
+				seen[r] = true
+				r.outputs.Add(-1)
+			}
+		}
+	}
+	h, emitted := o.gone.hull()
+	for _, r := range o.rows {
+		c := r.claim
+		c.contenders = slices.DeleteFunc(c.contenders, func(x *output) bool { return x == o })
+		if len(c.contenders) == 0 {
+			delete(a.claims, c.name)
+		}
+		if emitted {
+			a.remember(c.name, h)
+		}
+	}
+}
+
+// remember keeps what an output that left has emitted of a row. The caller
+// holds a.mu.
+func (a *Aggregator) remember(name string, h span) {
+	s, ok := a.departed[name]
+	if !ok {
+		s = a.departure // it may be in there
+	}
+	h = h.join(s)
+	delete(a.departed, name)
+	for other, s := range a.departed {
+		if len(a.departed) < a.cfg.MaxOutputs {
+			break
+		}
+		a.departure = a.departure.join(s)
+		delete(a.departed, other)
+	}
+	a.departed[name] = h
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/coalesce-metrics/coalesce/config"
+	"github.com/coalesce-metrics/coalesce/route"
+	"github.com/coalesce-metrics/coalesce/rules"
+	"github.com/coalesce-metrics/coalesce/upstream"
+)
+
+// spoolDir holds, in the data directory, what waits for destinations.
+const spoolDir = "spool"
+
+// destinationsOf returns the destinations and routes of a configuration, with
+// every problem that package config could not see.
+func destinationsOf(cfg *config.Config) (dests []upstream.Destination, routes []route.Route, problems config.Problems) {
+	index := make(map[string]int)
+	for i, d := range cfg.AllDestinations() {
+		dest, err := upstream.ParseDestination(d.Address)
+		if err != nil {
+			problems = append(problems, cfg.Problem(cfg.DestinationKey(i), err.Error()))
+			continue
+		}
+		dest.Name = d.Name
+		dest.Role, dest.WhenFull = upstream.Role(d.Kind), upstream.WhenFull(d.WhenFull)
+		dest.Resend, dest.ResendRaw = time.Duration(d.Resend), d.ResendRaw
+		dest.TLS = upstream.TLSOptions{CA: d.TLSCA, Cert: d.TLSCert, Key: d.TLSKey, ServerName: d.TLSServerName}
+		dest.MaxDatapoints = d.MaxDatapointsPerMessage
+		dest.QueueDatapoints, dest.QueueBytes = d.QueueDatapoints, int64(d.QueueBytes)
+		index[d.Name] = len(dests)
+		dests = append(dests, dest)
+	}
+	if len(problems) > 0 {
+		return nil, nil, problems
+	}
+	for i, r := range cfg.Routes {
+		rt, err := routeOf(&r, index)
+		if err != nil {
+			problems = append(problems, cfg.Problem(fmt.Sprintf("route[%d].pattern", i), err.Error()))
+			continue
+		}
+		routes = append(routes, rt)
+	}
+	return dests, routes, problems
+}
+
+func routeOf(r *config.Route, index map[string]int) (route.Route, error) {
+	out := route.Route{Mode: route.Mode(r.Mode), Stop: r.Stop}
+	out.Kinds = map[string]route.Kind{"all": route.Both, "raw": route.Raw, "aggregates": route.Aggregates}[r.Send]
+	if r.Pattern != "" {
+		re, err := regexp.Compile(r.Pattern)
+		if err != nil {
+			return out, fmt.Errorf("%q: %w; expected a regular expression in RE2 syntax", r.Pattern, err)
+		}
+		out.Match = re.Match
+	}
+	if out.Mode == route.Hash || out.Mode == route.AggregatedHash {
+		out.Hash, out.ReplicationFactor, out.DiverseReplicas = route.HashType(r.Hash), r.Replication, r.Diverse
+	}
+	for _, name := range r.To {
+		out.Destinations = append(out.Destinations, index[name])
+	}
+	return out, nil
+}
+
+// placeOf returns this instance's place in the ring of a relay in front of it,
+// or nil where it makes every output.
+func placeOf(cfg *config.Config) (*route.Place, config.Problems) {
+	p := &cfg.Place
+	if len(p.Ring) == 0 {
+		return nil, nil
+	}
+	c := route.RingConfig{Hash: route.HashType(p.Hash), ReplicationFactor: p.Replication, DiverseReplicas: p.Diverse}
+	for i, text := range p.Ring {
+		n, err := route.ParseNode(text)
+		if err != nil {
+			return nil, config.Problems{cfg.Problem(fmt.Sprintf("place.ring[%d]", i), err.Error())}
+		}
+		c.Nodes = append(c.Nodes, n)
+	}
+	place, err := route.NewPlace(c, slices.Index(p.Ring, p.Self))
+	if err != nil {
+		return nil, config.Problems{cfg.Problem("place.ring", err.Error())}
+	}
+	return place, nil
+}
+
+// newUpstream makes the side to the destinations.
+func (d *daemon) newUpstream() error {
+	cfg := d.cfg
+	dests, routes, problems := destinationsOf(cfg)
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	c := upstream.Config{
+		Destinations: dests, Routes: routes, Outputs: d.outputs,
+		QueueDatapoints: cfg.Queue.Datapoints,
+		QueueBytes:      int64(cfg.Queue.Bytes),
+		Spool:           upstream.SpoolConfig{Bytes: int64(cfg.Spool.Bytes), Age: time.Duration(cfg.Spool.Age), Rate: cfg.Spool.Rate},
+		ConnectTimeout:  time.Duration(cfg.Queue.ConnectTimeout),
+		WriteTimeout:    time.Duration(cfg.Queue.WriteTimeout),
+		ReconnectMin:    time.Duration(cfg.Queue.ReconnectMin),
+		ReconnectMax:    time.Duration(cfg.Queue.ReconnectMax),
+		DrainTimeout:    time.Duration(cfg.Queue.DrainTimeout),
+		Stdout:          d.stdout,
+		Logger:          d.log,
+	}
+	if cfg.Data != "" {
+		c.Spool.Dir = filepath.Join(cfg.Data, spoolDir)
+	}
+	if len(dests) == 0 {
+		d.log.Warn("no upstream: aggregates are sent nowhere and only answered over HTTP")
+	}
+	var err error
+	d.up, err = upstream.New(c)
+	return err
+}
+
+// matchers are the scratch memory of outputs.
+var matchers = sync.Pool{New: func() any { return new(rules.Matcher) }}
+
+// outputs appends what a name feeds, by the rules in force, as an instance behind
+// a route with mode "aggregated-hash" asks for itself: of several methods the
+// first.
+func (d *daemon) outputs(dst [][]byte, name []byte) [][]byte {
+	return outputsOf(dst, name, d.set.Load())
+}
+
+func outputsOf(dst [][]byte, name []byte, set *rules.Set) [][]byte {
+	m := matchers.Get().(*rules.Matcher)
+	defer matchers.Put(m)
+	for _, match := range set.Match(m, name) {
+		dst = append(dst, rules.AppendRow(nil, match.Output, match.Rule.Methods[0]))
+	}
+	return dst
+}
