@@ -60,6 +60,7 @@ type refOutput struct {
 	emitted   map[int64]bool // and forgotten
 	inherited span           // of outputs that left
 	idle      float64        // since when it holds nothing
+	made      float64
 	left      bool
 }
 
@@ -255,7 +256,7 @@ func rowNames(output string, sp *spec) []string {
 
 func (m *reference) newOutput(key string, sp *spec, rows []string) *refOutput {
 	o := &refOutput{key: key, spec: sp, rows: rows, by: map[string]bool{},
-		buckets: map[int64]*refBucket{}, emitted: map[int64]bool{}, inherited: noSpan, idle: m.now}
+		buckets: map[int64]*refBucket{}, emitted: map[int64]bool{}, inherited: noSpan, idle: m.now, made: m.now}
 	for _, row := range rows {
 		if m.rows[row] == nil {
 			m.rows[row] = &refRow{row, []refReign{{always, o}}}

@@ -17,6 +17,10 @@ func (l *listener) accept() {
 		conn, err := l.streams.Accept()
 		if err == nil {
 			wait.over(l)
+			if !l.admit(conn) {
+				l.freeSlot()
+				continue
+			}
 			l.in.running.Go(func() {
 				defer l.freeSlot()
 				l.serve(conn)
@@ -82,7 +86,9 @@ func (l *listener) acceptBacklog() {
 		raw.Control(func(fd uintptr) { conn, err = acceptNow(int(fd)) })
 		switch {
 		case err == nil:
-			l.in.running.Go(func() { l.serve(conn) })
+			if l.admit(conn) {
+				l.in.running.Go(func() { l.serve(conn) })
+			}
 		case errors.Is(err, syscall.EAGAIN):
 			return
 		case errors.Is(err, syscall.EINTR), errors.Is(err, syscall.ECONNABORTED):

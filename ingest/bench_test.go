@@ -28,43 +28,88 @@ func chunk(size int) (text []byte, count int) {
 }
 
 func BenchmarkStream(b *testing.B) {
+	text, count := chunk(64 << 10)
 	for _, transport := range []string{"tcp", "unix"} {
 		for _, clients := range []int{1, 4} {
 			for _, buffer := range []int{64 << 10, 128 << 10, 256 << 10, 1 << 20} {
 				b.Run(fmt.Sprintf("%s/clients=%d/buffer=%dK", transport, clients, buffer>>10), func(b *testing.B) {
-					benchStream(b, transport, clients, buffer)
+					benchStream(b, sending{listener: anywhere(b, transport), clients: clients, buffer: buffer, chunk: text, count: count})
 				})
 			}
 		}
 	}
 }
 
-func benchStream(b *testing.B, transport string, clients, buffer int) {
-	address := "127.0.0.1:0"
-	if transport == "unix" {
-		address = b.TempDir() + "/s"
+// Datapoints in frames of 500, as carbon's clients send them.
+func BenchmarkFrames(b *testing.B) {
+	const count = 500
+	var points []datapoint
+	for i := range count {
+		points = append(points, datapoint{fmt.Sprintf("servers.web%04d.cpu.core%02d.user_percent", i, i%64), 1763811000, number(i) + 0.25})
 	}
+	for protocol, encode := range map[string]func(...datapoint) string{Pickle: pickled, Protobuf: protobuffed} {
+		for _, transport := range []string{"tcp", "unix"} {
+			b.Run(protocol+"/"+transport, func(b *testing.B) {
+				benchStream(b, sending{listener: speaking(b, protocol, transport), clients: 1, chunk: []byte(encode(points...)), count: count})
+			})
+		}
+	}
+}
+
+func BenchmarkTLS(b *testing.B) {
+	text, count := chunk(64 << 10)
+	l, a := encrypted(b)
+	benchStream(b, sending{listener: l, clients: 1, chunk: text, count: count, dial: func(in *Ingest) net.Conn {
+		return dialTLS(b, in, 0, a.client())
+	}})
+}
+
+func BenchmarkCompressed(b *testing.B) {
+	text, count := chunk(64 << 10)
+	for compression, compress := range compressors {
+		b.Run(compression, func(b *testing.B) {
+			l := anywhere(b, "unix")
+			l.Compression = compression
+			benchStream(b, sending{listener: l, clients: 1, chunk: compress(b, text), count: count})
+		})
+	}
+}
+
+// A sending is what the clients of a benchmark send.
+type sending struct {
+	listener Listener
+	clients  int
+	buffer   int // Config.ReadBuffer
+	chunk    []byte
+	count    int                       // datapoints in chunk
+	dial     func(in *Ingest) net.Conn // nil means without TLS
+}
+
+func benchStream(b *testing.B, s sending) {
 	in := listen(b, Config{
-		Listeners:  []Listener{{Transport: transport, Address: address}},
-		ReadBuffer: buffer,
+		Listeners:  []Listener{s.listener},
+		ReadBuffer: s.buffer,
 		Acquire:    func() Lane { return discard{} },
 		Now:        func() float64 { return vectorNow },
 	})
 	in.Start()
-	text, count := chunk(64 << 10)
-	conns := make([]net.Conn, clients)
+	conns := make([]net.Conn, s.clients)
 	for i := range conns {
-		conns[i] = dial(b, in, 0)
+		if s.dial != nil {
+			conns[i] = s.dial(in)
+		} else {
+			conns[i] = dial(b, in, 0)
+		}
 	}
 	b.ReportAllocs()
 	sent := make(chan error)
 	b.ResetTimer()
-	chunks := b.N/count + clients
+	chunks := b.N/s.count + s.clients
 	for i, c := range conns {
 		go func() {
 			defer c.Close()
-			for n := i; n < chunks; n += clients {
-				if _, err := c.Write(text); err != nil {
+			for n := i; n < chunks; n += s.clients {
+				if _, err := c.Write(s.chunk); err != nil {
 					sent <- err
 					return
 				}
@@ -79,16 +124,16 @@ func benchStream(b *testing.B, transport string, clients, buffer int) {
 	}
 	in.Stop(context.Background())
 	b.StopTimer()
-	lines := in.Stats()[0].Accepted
-	if lines != uint64(chunks*count) {
-		b.Fatalf("%d lines counted, %d sent", lines, chunks*count)
+	got := in.Stats()[0].Accepted
+	if got != uint64(chunks*s.count) {
+		b.Fatalf("%d datapoints counted, %d sent", got, chunks*s.count)
 	}
-	report(b, lines, in.Stats()[0].Bytes)
+	report(b, got, in.Stats()[0].Bytes)
 }
 
-func report(b *testing.B, lines, bytes uint64) {
+func report(b *testing.B, datapoints, bytes uint64) {
 	took := b.Elapsed()
-	b.ReportMetric(float64(took.Nanoseconds())/float64(lines), "ns/line")
+	b.ReportMetric(float64(took.Nanoseconds())/float64(datapoints), "ns/datapoint")
 	b.ReportMetric(float64(bytes)/1e6/took.Seconds(), "MB/s")
 	b.ReportMetric(0, "ns/op")
 }

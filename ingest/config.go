@@ -4,23 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"runtime"
 	"strconv"
 	"time"
 )
 
 const (
-	defaultMaxLine         = 16384 // carbon's
 	defaultReadBuffer      = 256 << 10
 	defaultRefusedInterval = time.Minute
 
-	// Every worker keeps room for an unfinished line in front of its buffer.
-	largestMaxLine    = 1 << 20
 	smallestBuffer    = 4 << 10
 	largestReadBuffer = 16 << 20
 	largestUDPBuffer  = 1 << 30
-	longestSocketPath = 107 // sockaddr_un has 108 bytes, the last is NUL
 )
 
 // New checks cfg and fills in its defaults; nothing is bound yet.
@@ -39,9 +34,15 @@ func New(cfg Config) (*Ingest, error) {
 		refused: &sampler{log: cfg.Logger, lines: cfg.RefusedLines, interval: cfg.RefusedInterval},
 	}
 	head := 0
-	for _, l := range cfg.Listeners {
-		in.listeners = append(in.listeners, newListener(in, l))
-		head = max(head, l.MaxLine)
+	for _, c := range cfg.Listeners {
+		l, err := newListener(in, c)
+		if err != nil {
+			return nil, err
+		}
+		in.listeners = append(in.listeners, l)
+		if c.Protocol == Plaintext {
+			head = max(head, c.MaxLine)
+		}
 	}
 	in.workers.init(in, head, 2*runtime.GOMAXPROCS(0))
 	return in, nil
@@ -88,6 +89,9 @@ func (c *Config) check() error {
 		l := &listeners[i]
 		for n := 1; l.Name == ""; n++ {
 			name := l.Transport
+			if l.Protocol != Plaintext {
+				name = l.Protocol
+			}
 			if n > 1 {
 				name += strconv.Itoa(n)
 			}
@@ -97,33 +101,5 @@ func (c *Config) check() error {
 		}
 	}
 	c.Listeners = listeners
-	return nil
-}
-
-// check validates l and fills in its defaults, except for the name.
-func (l *Listener) check() error {
-	switch l.Transport {
-	case "tcp", "udp":
-		if _, _, err := net.SplitHostPort(l.Address); err != nil {
-			return errors.New("the address must be host:port, where the host may be empty")
-		}
-	case "unix":
-		if l.Address == "" || len(l.Address) > longestSocketPath {
-			return fmt.Errorf("the address must be a path of 1 to %d bytes", longestSocketPath)
-		}
-	default:
-		return errors.New("the transport must be tcp, udp or unix")
-	}
-	if l.MaxLine == 0 {
-		l.MaxLine = defaultMaxLine
-	}
-	switch {
-	case l.MaxLine < 0 || l.MaxLine > largestMaxLine:
-		return fmt.Errorf("longest line of %d bytes: must be 1 to %d, or 0 for %d", l.MaxLine, largestMaxLine, defaultMaxLine)
-	case l.MaxConnections < 0:
-		return fmt.Errorf("%d connections at most: must be 0 (no limit) or more", l.MaxConnections)
-	case l.IdleTimeout < 0:
-		return fmt.Errorf("idle timeout of %v: must be 0 (never) or more", l.IdleTimeout)
-	}
 	return nil
 }

@@ -1,9 +1,10 @@
 // Package ingest turns the bytes that clients send into datapoints in lanes.
 //
-// A transport (TCP, UDP, unix stream socket) brings bytes and a protocol decodes
-// them into a plaintext.Batch; neither knows the other. Bytes wait in the kernel
-// until a worker, one of a few shared by all clients, is free to read and decode
-// them in one go, so that an idle client costs no buffer.
+// A transport (TCP, UDP, unix stream socket) brings bytes and a protocol
+// (plaintext, pickle, protobuf) decodes them into a plaintext.Batch; neither
+// knows the other. Bytes wait in the kernel until a worker, one of a few shared
+// by all clients, is free to read and decode them in one go, so that an idle
+// client costs no buffer. Only TLS and compression need memory of a connection.
 package ingest
 
 import (
@@ -27,29 +28,6 @@ type Lane interface {
 	Release()
 }
 
-// Listener says where clients may send to.
-type Listener struct {
-	// Name tells the listener apart in Stats and logs. Empty means the
-	// transport's name, numbered from the second of its kind on.
-	Name string
-	// Transport is "tcp", "udp" or "unix" (stream socket).
-	Transport string
-	// Address is host:port for tcp and udp, where an empty host means every
-	// address and port 0 any free port, and a path for unix. The socket file is
-	// made with mode 0777 less the umask, and who may write to it may send. A
-	// socket file that nobody listens on any more is replaced.
-	Address string
-	// MaxConnections is how many clients may be connected at once; others wait
-	// in the kernel's backlog. 0 means no limit. Streams only.
-	MaxConnections int
-	// IdleTimeout closes a connection that sent nothing for so long. 0 means
-	// never. Streams only.
-	IdleTimeout time.Duration
-	// MaxLine is the longest line accepted, in bytes without its newline. 0
-	// means 16384. Streams only: a datagram bounds its lines itself.
-	MaxLine int
-}
-
 // Config is what New needs.
 type Config struct {
 	// Listeners may be empty.
@@ -70,8 +48,9 @@ type Config struct {
 	Now func() float64
 	// Logger gets transitions and samples of refused lines. nil discards them.
 	Logger *slog.Logger
-	// RefusedLines is how many refused lines are logged with their sender in
-	// each RefusedInterval, whose end logs how many more there were. 0 logs none.
+	// RefusedLines is how many refused lines, datapoints, frames and compressed
+	// streams are logged with their sender in each RefusedInterval, whose end logs
+	// how many more there were. 0 logs none.
 	RefusedLines int
 	// RefusedInterval is 1 minute where it is 0.
 	RefusedInterval time.Duration
@@ -188,12 +167,13 @@ func (in *Ingest) stopping() bool {
 	}
 }
 
-// wakeSources ends every wait for bytes at the given time.
+// wakeSources ends every wait for bytes, and of TLS for room to write, at the
+// given time.
 func (in *Ingest) wakeSources(at time.Time) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for s := range in.sources {
-		s.conn.SetReadDeadline(at)
+		s.conn.SetDeadline(at)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -171,6 +172,19 @@ func TestNewRefuses(t *testing.T) {
 		"huge line":            {listeners(Listener{Transport: "tcp", Address: ":0", MaxLine: 2 << 20}), "longest line of 2097152 bytes: must be 1 to 1048576"},
 		"negative connections": {listeners(Listener{Transport: "tcp", Address: ":0", MaxConnections: -1}), "-1 connections"},
 		"negative idle":        {listeners(Listener{Transport: "tcp", Address: ":0", IdleTimeout: -1}), "idle timeout of -1ns"},
+		"negative frame":       {listeners(Listener{Transport: "tcp", Address: ":0", MaxFrame: -1}), "longest frame of -1 bytes"},
+		"huge frame":           {listeners(Listener{Transport: "tcp", Address: ":0", MaxFrame: 1 << 27}), "longest frame of 134217728 bytes: must be 1 to 67108864"},
+		"unknown protocol":     {listeners(Listener{Protocol: "amqp", Transport: "tcp", Address: ":0"}), `protocol "amqp" must be plaintext, pickle or protobuf`},
+		"pickle over UDP":      {listeners(Listener{Protocol: Pickle, Transport: "udp", Address: ":0"}), "protocol pickle needs the transport tcp or unix"},
+		"unknown compression":  {listeners(Listener{Compression: "lz4", Transport: "tcp", Address: ":0"}), `compression "lz4" must be none, gzip, zstd or snappy`},
+		"compressed datagrams": {listeners(Listener{Compression: Gzip, Transport: "udp", Address: ":0"}), `compression "gzip" needs`},
+		"compressed frames":    {listeners(Listener{Compression: Zstd, Protocol: Pickle, Transport: "tcp", Address: ":0"}), `compression "zstd" needs`},
+		"TLS over UDP":         {listeners(Listener{TLS: &TLS{"c", "k", ""}, Transport: "udp", Address: ":0"}), "TLS needs the transport tcp"},
+		"TLS over unix":        {listeners(Listener{TLS: &TLS{"c", "k", ""}, Transport: "unix", Address: "s"}), "TLS needs the transport tcp"},
+		"networks over unix":   {listeners(Listener{Allow: prefixes(t, "::/0"), Transport: "unix", Address: "s"}), "allowed networks need"},
+		"no network":           {listeners(Listener{Allow: make([]netip.Prefix, 1), Transport: "tcp", Address: ":0"}), "invalid Prefix is no network"},
+		"port of a path":       {listeners(Listener{ReusePort: true, Transport: "unix", Address: "s"}), "reusing the port needs"},
+		"port handed over":     {listeners(Listener{ReusePort: true, Transport: "tcp", Socket: os.Stdin}), "reusing the port needs"},
 		"one name twice": {listeners(Listener{Name: "a", Transport: "tcp", Address: ":0"}, Listener{Name: "a", Transport: "udp", Address: ":0"}),
 			`listener 2 (udp ":0"): there is another listener with the name "a"`},
 	}
@@ -189,11 +203,13 @@ func TestNames(t *testing.T) {
 	in, _ := start(t, Config{Listeners: []Listener{
 		anywhere(t, "tcp"), anywhere(t, "udp"), anywhere(t, "tcp"),
 		{Name: "tcp3", Transport: "tcp", Address: "127.0.0.1:0"}, anywhere(t, "tcp"),
+		speaking(t, Pickle, "tcp"), speaking(t, Pickle, "unix"), speaking(t, Protobuf, "tcp"),
 	}})
-	want := []string{"tcp", "udp", "tcp2", "tcp3", "tcp4"}
+	want := []string{"tcp", "udp", "tcp2", "tcp3", "tcp4", "pickle", "pickle2", "protobuf"}
+	protocols := []string{Plaintext, Plaintext, Plaintext, Plaintext, Plaintext, Pickle, Pickle, Protobuf}
 	for i, s := range in.Stats() {
-		if s.Name != want[i] || s.Address != in.Addrs()[i].String() || s.Protocol != "plaintext" {
-			t.Errorf("listener %d: %q on %q with %q, want %q on %q", i, s.Name, s.Address, s.Protocol, want[i], in.Addrs()[i])
+		if s.Name != want[i] || s.Address != in.Addrs()[i].String() || s.Protocol != protocols[i] {
+			t.Errorf("listener %d: %q on %q with %q, want %q on %q with %q", i, s.Name, s.Address, s.Protocol, want[i], in.Addrs()[i], protocols[i])
 		}
 	}
 }

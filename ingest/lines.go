@@ -6,19 +6,6 @@ import (
 	"github.com/coalesce-metrics/coalesce/plaintext"
 )
 
-// A decoder turns the bytes of one connection into datapoints. It is the
-// protocol of a stream and belongs to the connection's goroutine.
-type decoder interface {
-	// feed decodes the n bytes at w.buf[w.head:]. What is unfinished it keeps
-	// in memory of its own: the worker is lent for this call only.
-	feed(w *worker, n int)
-	// end decodes what is kept, because the client has ended the stream.
-	end(w *worker)
-	// cut drops what is kept, because the stream ended in the middle, and
-	// returns how many items that were.
-	cut() int
-}
-
 // lines decodes plaintext lines.
 type lines struct {
 	listener *listener
@@ -34,12 +21,12 @@ type lines struct {
 // spareTail is how much memory for tails a connection keeps between reads.
 const spareTail = 1 << 10
 
-func (d *lines) feed(w *worker, n int) {
+func (d *lines) feed(w *worker, n int) bool {
 	start, end := w.head, w.head+n
 	if d.skipping {
 		nl := bytes.IndexByte(w.buf[start:end], '\n')
 		if nl < 0 {
-			return
+			return true
 		}
 		d.skipping = false
 		start += nl + 1
@@ -53,24 +40,26 @@ func (d *lines) feed(w *worker, n int) {
 	}
 	if len(d.tail)+end-start <= d.listener.MaxLine {
 		d.tail = append(d.tail, w.buf[start:end]...)
-		return
+		return true
 	}
 	kept := len(d.tail)
 	copy(w.buf[start-kept:], d.tail)
 	d.drop()
 	d.skipping = true
 	w.refuseLong(start-kept, end, d.listener, d.from)
+	return true
 }
 
-func (d *lines) end(w *worker) {
+func (d *lines) end(w *worker) int {
 	if len(d.tail) == 0 {
-		return
+		return 0
 	}
 	start := w.head - len(d.tail)
 	copy(w.buf[start:], d.tail)
 	w.buf[w.head] = '\n'
 	d.drop()
 	w.scan(start, w.head+1, d.listener.MaxLine, d.listener, d.from)
+	return 0
 }
 
 func (d *lines) cut() int {

@@ -9,6 +9,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A listener is one bound address.
@@ -22,9 +24,11 @@ type listener struct {
 	packets *net.UDPConn   // udp
 
 	slots chan struct{} // one for each connection, where their number is bounded
+	tls   *certificates // nil without TLS
+	// handshake is how long a client may take for its part of the handshake.
+	handshake time.Duration
 
-	// Each is used by the listener's own goroutine only.
-	limitLog, readLog oncePerMinute
+	limitLog, readLog, deniedLog, handshakeLog oncePerMinute
 }
 
 // streamListener is what the listeners of package net have in common.
@@ -34,27 +38,35 @@ type streamListener interface {
 	SetDeadline(time.Time) error
 }
 
-func newListener(in *Ingest, cfg Listener) *listener {
-	l := &listener{Listener: cfg, in: in}
+func newListener(in *Ingest, cfg Listener) (*listener, error) {
+	l := &listener{Listener: cfg, in: in, handshake: handshakeTimeout}
 	if cfg.MaxConnections > 0 {
 		l.slots = make(chan struct{}, cfg.MaxConnections)
 	}
-	return l
+	if cfg.TLS != nil {
+		l.tls = &certificates{files: *cfg.TLS, listener: l}
+		if err := l.tls.load(); err != nil {
+			return nil, fmt.Errorf("listener %q: %w", cfg.Name, err)
+		}
+	}
+	return l, nil
 }
 
+// A peer that vanished without a word is noticed after 70 s, as by carbon.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 30 * time.Second, Count: 2}
+
 func (l *listener) bind() error {
-	switch l.Transport {
-	case "udp":
+	switch {
+	case l.Transport == "udp":
 		return l.bindUDP()
-	case "unix":
+	case l.Socket != nil:
+		return l.adopt()
+	case l.Transport == "unix":
 		if err := removeStale(l.Address); err != nil {
 			return err
 		}
 	}
-	// A peer that vanished without a word is noticed after 70 s, as by carbon.
-	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{
-		Enable: true, Idle: 10 * time.Second, Interval: 30 * time.Second, Count: 2,
-	}}
+	lc := l.config()
 	ln, err := lc.Listen(context.Background(), l.Transport, l.Address)
 	if err != nil {
 		return err
@@ -63,19 +75,43 @@ func (l *listener) bind() error {
 	return nil
 }
 
-func (l *listener) bindUDP() error {
-	pc, err := net.ListenPacket("udp", l.Address)
-	if err != nil {
-		return err
+// config says how a socket is made.
+func (l *listener) config() net.ListenConfig {
+	lc := net.ListenConfig{KeepAliveConfig: keepAlive}
+	if l.ReusePort {
+		lc.Control = func(_, _ string, raw syscall.RawConn) error {
+			var err error
+			if e := raw.Control(func(fd uintptr) {
+				err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+			}); e != nil {
+				return e
+			}
+			return os.NewSyscallError("setsockopt SO_REUSEPORT", err)
+		}
 	}
-	l.packets, l.addr = pc.(*net.UDPConn), pc.LocalAddr()
+	return lc
+}
+
+func (l *listener) bindUDP() error {
+	if l.Socket != nil {
+		if err := l.adopt(); err != nil {
+			return err
+		}
+	} else {
+		lc := l.config()
+		pc, err := lc.ListenPacket(context.Background(), "udp", l.Address)
+		if err != nil {
+			return err
+		}
+		l.packets, l.addr = pc.(*net.UDPConn), pc.LocalAddr()
+	}
 	want := l.in.cfg.UDPBuffer
 	if want == 0 {
 		return nil
 	}
 	if err := l.packets.SetReadBuffer(want); err != nil {
 		l.close()
-		return fmt.Errorf("listen udp %s: receive buffer of %d bytes: %w", l.Address, want, err)
+		return fmt.Errorf("listen udp %v: receive buffer of %d bytes: %w", l.addr, want, err)
 	}
 	if got := receiveBuffer(l.packets); got < want {
 		l.in.log.Warn("the system grants a smaller UDP receive buffer than asked for; raise net.core.rmem_max",

@@ -4,14 +4,17 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/coalesce-metrics/coalesce/plaintext"
 )
 
 // oncePerMinute keeps a log line that can repeat from filling the log.
-type oncePerMinute struct{ last time.Time }
+type oncePerMinute struct {
+	mu   sync.Mutex // guards last
+	last time.Time
+}
 
 func (o *oncePerMinute) due() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if !o.last.IsZero() && time.Since(o.last) < time.Minute {
 		return false
 	}
@@ -19,15 +22,16 @@ func (o *oncePerMinute) due() bool {
 	return true
 }
 
-// sample is a refused line as the log shows it.
+// sample is something refused as the log shows it.
 type sample struct {
-	reason plaintext.Reason
+	what   string // "line", "datapoint", "frame" or "stream"
+	reason Reason
 	sender string
-	line   string // cut where it is long
+	text   string // a line or datapoint, cut where it is long, or an error
 }
 
-// sampler lets the first few refused lines of each interval into the log. An
-// interval begins with a refused line.
+// sampler lets the first few refused items of each interval into the log. An
+// interval begins with a refused item.
 type sampler struct {
 	log      *slog.Logger
 	lines    int
@@ -39,7 +43,7 @@ type sampler struct {
 	suppressed uint64
 }
 
-// take reports whether one more line may be logged.
+// take reports whether one more item may be logged.
 func (s *sampler) take() bool {
 	if s.lines == 0 {
 		return false
@@ -62,14 +66,14 @@ func (s *sampler) begin() {
 	}
 }
 
-// end closes the interval, if one is open, and logs how many lines it hid.
+// end closes the interval, if one is open, and logs how many items it hid.
 func (s *sampler) end() {
 	s.mu.Lock()
 	n := s.suppressed
 	s.timer, s.suppressed = nil, 0
 	s.mu.Unlock()
 	if n > 0 {
-		s.log.Warn("more refused lines suppressed", "lines", n)
+		s.log.Warn("more refused items suppressed", "items", n)
 	}
 }
 
@@ -85,8 +89,8 @@ func (s *sampler) close() {
 
 // report logs samples for which take said yes and notes how many it refused.
 func (s *sampler) report(listener string, samples []sample, suppressed uint64) {
-	for _, l := range samples {
-		s.log.Warn("refused line", "listener", listener, "sender", l.sender, "reason", l.reason.String(), "line", l.line)
+	for _, it := range samples {
+		s.log.Warn("refused "+it.what, "listener", listener, "sender", it.sender, "reason", it.reason.String(), it.what, it.text)
 	}
 	if suppressed > 0 && s.lines > 0 {
 		s.mu.Lock()

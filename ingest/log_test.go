@@ -5,8 +5,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/coalesce-metrics/coalesce/plaintext"
 )
 
 func TestSampler(t *testing.T) {
@@ -18,7 +16,7 @@ func TestSampler(t *testing.T) {
 			suppressed := uint64(0)
 			for range n {
 				if suppressed == 0 && s.take() {
-					samples = append(samples, sample{plaintext.BadValue, "1.2.3.4:5", "a b c"})
+					samples = append(samples, sample{"line", BadValue, "1.2.3.4:5", "a b c"})
 				} else {
 					suppressed++
 				}
@@ -34,7 +32,7 @@ func TestSampler(t *testing.T) {
 			t.Errorf("%d more logged before the interval is over", got)
 		}
 		time.Sleep(2 * time.Second)
-		if got := log.String(); strings.Count(got, "refused line\"") != 2 || !strings.Contains(got, "suppressed\" lines=4\n") {
+		if got := log.String(); strings.Count(got, "refused line\"") != 2 || !strings.Contains(got, "suppressed\" items=4\n") {
 			t.Errorf("after the first interval:\n%s", got)
 		}
 		if got := refuse(2); got != 2 {

@@ -44,16 +44,13 @@ func (l *listener) failed(err error) {
 func (p *packets) read(fd uintptr) bool {
 	for {
 		w := p.in.workers.get()
-		bytes, end, err := p.gather(w, fd)
+		read, end, err := p.gather(w, fd)
 		if p.n > 0 {
-			c := &p.listener.counts
-			c.bytes.Add(uint64(bytes))
-			c.datagrams.Add(uint64(p.n))
 			// A line is bounded by its datagram.
 			w.scan(w.head, end, largestDatagram, p.listener, p)
 		}
 		p.in.workers.put(w)
-		if p.n > 0 && !p.got(bytes) {
+		if read > 0 && !p.got(read) {
 			return true
 		}
 		if err == syscall.EAGAIN {
@@ -69,25 +66,38 @@ func (p *packets) read(fd uintptr) bool {
 }
 
 // gather reads waiting datagrams into w's buffer, as lines that end at end, for
-// as long as the largest one fits. bytes is how long they were as received.
-func (p *packets) gather(w *worker, fd uintptr) (bytes, end int, err error) {
+// as long as the largest one fits. read is how many bytes came and one more for
+// each datagram, those of clients that are not allowed included.
+func (p *packets) gather(w *worker, fd uintptr) (read, end int, err error) {
 	p.n, end = 0, w.head
-	for p.n < len(p.grams) && end+largestDatagram+1+plaintext.Pad <= len(w.buf) {
+	l, taken := p.listener, 0
+	for range len(p.grams) {
+		if end+largestDatagram+1+plaintext.Pad > len(w.buf) {
+			break
+		}
 		g := &p.grams[p.n]
-		n, err := receiveNow(fd, w.buf[end:end+largestDatagram], &g.from)
-		if err == syscall.EINTR {
+		var n int
+		if n, err = receiveNow(fd, w.buf[end:end+largestDatagram], &g.from); err != nil {
+			if err == syscall.EINTR {
+				err = nil
+				continue
+			}
+			break
+		}
+		read += n + 1
+		if len(l.Allow) > 0 && !l.allows(g.from.ip()) {
+			l.denied(&g.from)
 			continue
 		}
-		if err != nil {
-			return bytes, end, err
-		}
-		bytes += n
+		taken += n
 		// There is room behind it, so it stays where it is.
 		end += len(plaintext.Datagram(w.buf[end : end+n]))
 		g.end = end
 		p.n++
 	}
-	return bytes, end, nil
+	l.counts.bytes.Add(uint64(taken))
+	l.counts.datagrams.Add(uint64(p.n))
+	return read, end, err
 }
 
 // sender returns who sent the datagram with the byte at offset.

@@ -15,11 +15,15 @@ type rawAddr unix.RawSockaddrInet6
 // String returns address and port.
 func (a *rawAddr) String() string {
 	port := binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&a.Port))[:])
-	ip := netip.AddrFrom16(a.Addr).Unmap()
+	return netip.AddrPortFrom(a.ip(), port).String()
+}
+
+// ip returns the address, one of IPv4 as such.
+func (a *rawAddr) ip() netip.Addr {
 	if a.Family == unix.AF_INET {
-		ip = netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(a)).Addr)
+		return netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(a)).Addr)
 	}
-	return netip.AddrPortFrom(ip, port).String()
+	return netip.AddrFrom16(a.Addr).Unmap()
 }
 
 // receiveNow reads one datagram from a non-blocking socket. Unlike the

@@ -10,6 +10,9 @@ import (
 // rawAddr is the sender of a datagram.
 type rawAddr struct{ netip.AddrPort }
 
+// ip returns the address, one of IPv4 as such.
+func (a *rawAddr) ip() netip.Addr { return a.Addr() }
+
 // receiveNow reads one datagram from a non-blocking socket.
 func receiveNow(fd uintptr, buf []byte, from *rawAddr) (int, error) {
 	n, sa, err := syscall.Recvfrom(int(fd), buf, 0)

@@ -12,6 +12,7 @@ type source struct {
 	in   *Ingest
 	conn interface {
 		syscall.Conn
+		SetDeadline(time.Time) error
 		SetReadDeadline(time.Time) error
 	}
 	idle time.Duration // 0 means never idle
@@ -19,8 +20,9 @@ type source struct {
 	// will come or be wanted (true). It never waits for bytes.
 	step func(fd uintptr) bool
 
-	last    time.Time // of the last bytes, where idle is set
-	drained int       // bytes since Stop
+	raw     syscall.RawConn // from open on
+	last    time.Time       // of the last bytes, where idle is set
+	drained int             // bytes since Stop
 }
 
 // drainLimit is how many bytes Stop reads from one source: more than the socket
@@ -52,15 +54,29 @@ const (
 	endFailed             // waiting for bytes failed
 )
 
-// pump waits for bytes and steps until an end.
-func (s *source) pump() (end, error) {
-	raw, err := s.conn.SyscallConn()
-	if err != nil {
-		return endFailed, err
+// open makes s known to Stop.
+func (s *source) open() (err error) {
+	if s.raw, err = s.conn.SyscallConn(); err != nil {
+		return err
 	}
 	s.in.addSource(s)
-	defer s.in.removeSource(s)
 	s.last = time.Now()
+	return nil
+}
+
+func (s *source) close() { s.in.removeSource(s) }
+
+// pump waits for bytes and steps until an end.
+func (s *source) pump() (end, error) {
+	if err := s.open(); err != nil {
+		return endFailed, err
+	}
+	defer s.close()
+	return s.wait()
+}
+
+// wait is pump for a source that is open.
+func (s *source) wait() (end, error) {
 	for {
 		// The deadline of Stop wins: either it is seen here, or Stop finds the
 		// source and sets it later.
@@ -70,7 +86,7 @@ func (s *source) pump() (end, error) {
 		if s.in.stopping() {
 			s.conn.SetReadDeadline(s.in.stopAt)
 		}
-		err := raw.Read(s.step)
+		err := s.raw.Read(s.step)
 		if err == nil {
 			return endSaid, nil
 		}
@@ -79,7 +95,7 @@ func (s *source) pump() (end, error) {
 		}
 		// Bytes that came together with the deadline must not be lost.
 		over := false
-		if err := raw.Control(func(fd uintptr) { over = s.step(fd) }); err != nil {
+		if err := s.raw.Control(func(fd uintptr) { over = s.step(fd) }); err != nil {
 			return endFailed, err
 		}
 		switch {

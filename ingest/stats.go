@@ -1,18 +1,16 @@
 package ingest
 
-import (
-	"sync/atomic"
-
-	"github.com/coalesce-metrics/coalesce/plaintext"
-)
+import "sync/atomic"
 
 // Stats is what a listener has seen since the start. Its numbers are exact once
 // Stop has returned; before that, those of a buffer in work may be missing.
 type Stats struct {
-	Name      string
-	Protocol  string // "plaintext"
-	Transport string // "tcp", "udp" or "unix"
-	Address   string // as bound; as configured before Listen
+	Name        string
+	Protocol    string
+	Transport   string
+	Address     string // as bound; as configured before Listen
+	Compression string
+	TLS         bool
 
 	// Connections is how many are open now, Connected how many were ever made.
 	Connections, Connected uint64
@@ -24,19 +22,28 @@ type Stats struct {
 	// broken connections (or failed reads from a UDP socket) and connections
 	// closed by IdleTimeout.
 	AcceptErrors, ReadErrors, IdleCloses uint64
+	// HandshakeErrors counts connections on which no TLS session came about.
+	HandshakeErrors uint64
+	// NotAllowed counts connections or datagrams from outside the networks in
+	// Allow. They are in no other number.
+	NotAllowed uint64
 
-	// Bytes and Datagrams count what was received.
+	// Bytes and Datagrams count what was received: Bytes as they came, still
+	// encrypted or compressed.
 	Bytes, Datagrams uint64
 	// KernelDrops counts the datagrams for which the UDP socket had no room.
 	KernelDrops uint64
 
 	// Accepted counts datapoints.
 	Accepted uint64
-	// Refused counts lines by plaintext.Reason. Blank ones are no items.
-	Refused [plaintext.NumReasons]uint64
+	// Refused counts, by Reason, lines, datapoints of frames, and what is refused
+	// as a whole: a frame, a metric of a protobuf frame, a compressed stream.
+	// Blank lines are no items.
+	Refused [NumReasons]uint64
 	// Unfinished counts lines dropped because the connection was not ended by
-	// the client in an orderly way before their newline came: half a line looks
-	// like another datapoint.
+	// the client in an orderly way before their newline came (half a line looks
+	// like another datapoint), frames that did not come whole, and compressed
+	// streams that their client ended in the middle.
 	Unfinished uint64
 }
 
@@ -44,10 +51,8 @@ type Stats struct {
 // Unfinished.
 func (s *Stats) Received() uint64 {
 	n := s.Accepted + s.Unfinished
-	for r, count := range s.Refused {
-		if plaintext.Reason(r) != plaintext.Blank {
-			n += count
-		}
+	for _, count := range s.Refused[Blank+1:] {
+		n += count
 	}
 	return n
 }
@@ -65,9 +70,10 @@ func (in *Ingest) Stats() []Stats {
 type counts struct {
 	opened, closed, limitReached         atomic.Uint64
 	acceptErrors, readErrors, idleCloses atomic.Uint64
+	handshakeErrors, notAllowed          atomic.Uint64
 	bytes, datagrams                     atomic.Uint64
 	accepted, unfinished                 atomic.Uint64
-	refused                              [plaintext.NumReasons]atomic.Uint64
+	refused                              refusals
 	drops                                atomic.Uint64 // as last read from the kernel
 }
 
@@ -75,9 +81,11 @@ func (l *listener) stats() Stats {
 	c := &l.counts
 	closed := c.closed.Load() // before opened, so that the difference is never negative
 	s := Stats{
-		Name: l.Name, Protocol: "plaintext", Transport: l.Transport, Address: l.Address,
+		Name: l.Name, Protocol: l.Protocol, Transport: l.Transport, Address: l.Address,
+		Compression: l.Compression, TLS: l.TLS != nil,
 		Connected: c.opened.Load(), LimitReached: c.limitReached.Load(),
 		AcceptErrors: c.acceptErrors.Load(), ReadErrors: c.readErrors.Load(), IdleCloses: c.idleCloses.Load(),
+		HandshakeErrors: c.handshakeErrors.Load(), NotAllowed: c.notAllowed.Load(),
 		Bytes: c.bytes.Load(), Datagrams: c.datagrams.Load(),
 		Accepted: c.accepted.Load(), Unfinished: c.unfinished.Load(),
 	}

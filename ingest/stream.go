@@ -12,7 +12,8 @@ type stream struct {
 	listener *listener
 	remote   net.Addr
 	decoder  decoder
-	eof      bool
+	eof      bool  // the client has ended the stream in an orderly way
+	lost     bool  // nothing can be found in the stream any more
 	err      error // of reading
 }
 
@@ -21,28 +22,43 @@ func (l *listener) serve(conn net.Conn) {
 	l.counts.opened.Add(1)
 	defer l.counts.closed.Add(1)
 	defer conn.Close()
+	if tcp, ok := conn.(*net.TCPConn); ok && l.Socket != nil {
+		tcp.SetKeepAliveConfig(keepAlive)
+	}
 
 	s := &stream{listener: l, remote: conn.RemoteAddr()}
-	s.decoder = &lines{listener: l, from: s}
+	s.decoder = l.newDecoder(s)
 	s.source = source{in: l.in, conn: conn.(streamConn), idle: l.IdleTimeout, step: s.read}
-	why, err := s.pump()
-	if s.eof {
-		w := l.in.workers.get()
-		s.decoder.end(w)
-		l.in.workers.put(w)
+	if l.tls == nil && l.Compression == Uncompressed {
+		s.over(s.pump())
+	} else {
+		s.over(s.pull(conn))
+	}
+}
+
+// over counts how the stream ended.
+func (s *stream) over(why end, err error) {
+	c, log := &s.listener.counts, s.in.log
+	switch {
+	case s.lost:
+		return
+	case s.eof:
+		w := s.in.workers.get()
+		c.unfinished.Add(uint64(s.decoder.end(w)))
+		s.in.workers.put(w)
 		return
 	}
-	l.counts.unfinished.Add(uint64(s.decoder.cut()))
+	c.unfinished.Add(uint64(s.decoder.cut()))
 	if why == endIdle {
-		l.counts.idleCloses.Add(1)
-		l.in.log.Debug("closed an idle connection", "listener", l.Name, "sender", s.sender(0), "idle", l.IdleTimeout)
+		c.idleCloses.Add(1)
+		log.Debug("closed an idle connection", "listener", s.listener.Name, "sender", s.sender(0), "idle", s.idle)
 	}
 	if s.err != nil {
 		err = s.err
 	}
 	if err != nil {
-		l.counts.readErrors.Add(1)
-		l.in.log.Debug("connection broke", "listener", l.Name, "sender", s.sender(0), "error", err)
+		c.readErrors.Add(1)
+		log.Debug("connection broke", "listener", s.listener.Name, "sender", s.sender(0), "error", err)
 	}
 }
 
@@ -60,9 +76,12 @@ func (s *stream) read(fd uintptr) bool {
 		n, err := readNow(fd, w.room())
 		if n > 0 {
 			s.listener.counts.bytes.Add(uint64(n))
-			s.decoder.feed(w, n)
+			s.lost = !s.decoder.feed(w, n)
 		}
 		s.in.workers.put(w)
+		if s.lost {
+			return true
+		}
 		switch err {
 		case nil:
 			if !s.got(n) {
@@ -96,10 +115,12 @@ func readNow(fd uintptr, buf []byte) (int, error) {
 	}
 }
 
+const unknownSender = "unknown" // gone before it was accepted
+
 // sender returns the client's address.
 func (s *stream) sender(int) string {
 	if s.remote == nil {
-		return "unknown" // gone before it was accepted
+		return unknownSender
 	}
 	if a := s.remote.String(); a != "" && a != "@" {
 		return a

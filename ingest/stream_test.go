@@ -293,16 +293,18 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
+// memory is what is in use.
+func memory() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC() // pools give up what they hold on the second
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc + m.StackInuse
+}
+
 // A connection that waits holds no buffer, even one with half a line.
 func TestIdleConnectionsAreCheap(t *testing.T) {
 	const clients = 300
-	memory := func() uint64 {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.GC() // pools give up what they hold on the second
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc + m.StackInuse
-	}
 	in := listen(t, Config{Listeners: []Listener{anywhere(t, "tcp")}, Now: vectorClock, Acquire: func() Lane { return discard{} }})
 	in.Start()
 	before := memory()

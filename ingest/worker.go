@@ -22,13 +22,15 @@ type worker struct {
 	scanner *plaintext.Scanner
 	batch   plaintext.Batch
 
-	// For the time of one scan:
+	frames framer
+
+	// For the time of one buffer:
 	from       sender
-	samples    []sample // refused lines to be logged
-	suppressed uint64   // refused lines not to be logged
+	samples    []sample // refused items to be logged
+	suppressed uint64   // refused items not to be logged
 }
 
-// A sender knows who sent the bytes at an offset of the buffer being scanned.
+// A sender knows who sent the bytes at an offset of the worker's buffer.
 type sender interface {
 	sender(offset int) string
 }
@@ -54,6 +56,7 @@ func (ws *workers) init(in *Ingest, head, limit int) {
 		w := &worker{in: in, head: head, buf: make([]byte, head+room+plaintext.Pad), scanner: plaintext.NewScanner(0)}
 		w.scanner.Resolution = in.cfg.Resolution
 		w.scanner.OnRefuse = w.refused
+		w.frames.worker = w
 		return w
 	}
 }
@@ -98,14 +101,9 @@ func (w *worker) refuseLong(at, end int, l *listener, from sender) {
 	w.settle(l)
 }
 
-// settle moves what the scanner refused to l's counters and to the log.
+// settle moves what was refused to l's counters and to the log.
 func (w *worker) settle(l *listener) {
-	for r, n := range w.scanner.Refused {
-		if n > 0 {
-			l.counts.refused[r].Add(n)
-			w.scanner.Refused[r] = 0
-		}
-	}
+	l.counts.refused.move(w.scanner.Refused[:], lineReasons[:])
 	w.from = nil
 	if len(w.samples) > 0 || w.suppressed > 0 {
 		w.in.refused.report(l.Name, w.samples, w.suppressed)
@@ -114,17 +112,27 @@ func (w *worker) settle(l *listener) {
 	}
 }
 
-// refused keeps a refused line for the log, which is written once the lane is
-// released: a log may block.
+// refused is called for each refused line.
 func (w *worker) refused(r plaintext.Reason, line []byte) {
-	if r == plaintext.Blank {
-		return
-	}
-	if w.suppressed > 0 || !w.in.refused.take() {
-		w.suppressed++
+	if r == plaintext.Blank || !w.sampled() {
 		return
 	}
 	offset := uintptr(unsafe.Pointer(unsafe.SliceData(line))) - uintptr(unsafe.Pointer(unsafe.SliceData(w.buf)))
 	const shown = 400 // as carbon does
-	w.samples = append(w.samples, sample{reason: r, sender: w.from.sender(int(offset)), line: string(line[:min(len(line), shown)])})
+	w.sample("line", lineReasons[r], int(offset), string(line[:min(len(line), shown)]))
+}
+
+// sampled reports whether a refused item shall be logged.
+func (w *worker) sampled() bool {
+	if w.suppressed > 0 || !w.in.refused.take() {
+		w.suppressed++
+		return false
+	}
+	return true
+}
+
+// sample keeps a refused item for the log, which is written by settle: a log may
+// block, and a lane may be held now.
+func (w *worker) sample(what string, r Reason, offset int, text string) {
+	w.samples = append(w.samples, sample{what, r, w.from.sender(offset), text})
 }

@@ -47,14 +47,19 @@ func example() Sources {
 				Connections: 3, Connected: 17, AtLimit: true, LimitReached: 2, AcceptErrors: 1, ReadErrors: 4, IdleCloses: 6,
 				Bytes: 40_000, Accepted: 800, Unfinished: 1,
 			}
-			tcp.Refused[plaintext.Blank] = 99
-			tcp.Refused[plaintext.NaNValue] = 8
+			tcp.Refused[ingest.Blank] = 99
+			tcp.Refused[ingest.NaNValue] = 8
 			udp := ingest.Stats{
 				Name: "udp", Protocol: "plaintext", Transport: "udp", Address: "[::]:2023",
 				Bytes: 10_000, Datagrams: 55, KernelDrops: 12, Accepted: 200,
 			}
-			udp.Refused[plaintext.BadValue] = 5
-			return []ingest.Stats{tcp, udp}
+			udp.Refused[ingest.BadValue] = 5
+			pickle := ingest.Stats{
+				Name: "pickle", Protocol: ingest.Pickle, Transport: "tcp", Address: "[::]:2024", TLS: true,
+				Connections: 1, Connected: 2, HandshakeErrors: 13, NotAllowed: 14, Bytes: 900, Accepted: 60,
+			}
+			pickle.Refused[ingest.Forbidden] = 7
+			return []ingest.Stats{tcp, udp, pickle}
 		},
 		Upstream: func() []upstream.DestinationStats {
 			return []upstream.DestinationStats{{
@@ -70,7 +75,7 @@ func example() Sources {
 		},
 		HTTP: func() api.Stats { return api.Stats{Requests: [5]uint64{0, 70, 1, 6, 2}, Panics: 1, InFlight: 1} },
 		Limits: Limits{
-			Series: 4000, Outputs: 1000, Buckets: 9000, QueueRows: 500, QueueBytes: 65536, Connections: []int{3, 3},
+			Series: 4000, Outputs: 1000, Buckets: 9000, QueueRows: 500, QueueBytes: 65536, Connections: []int{3, 3, 9},
 		},
 		Build: Build{Version: "1.2.3", Revision: "abc"},
 	}
@@ -109,7 +114,7 @@ func TestCollector(t *testing.T) {
 			delete(got, key) // carries the version of Go
 		}
 	}
-	tcp, udp := "{listener=tcp,protocol=plaintext", "{listener=udp,protocol=plaintext"
+	tcp, udp, pickle := "{listener=tcp,protocol=plaintext", "{listener=udp,protocol=plaintext", "{listener=pickle,protocol=pickle"
 	dest := "{destination=127.0.0.1:2004"
 	rule3, rule4 := "{file=agg.conf,line=3,rule=all.<app>}", "{file=agg.conf,line=4,rule=all.<app>}"
 	want := map[string]float64{
@@ -124,6 +129,15 @@ func TestCollector(t *testing.T) {
 		"connections" + tcp + "}": 3, "connections_limit" + tcp + "}": 3, "connections_at_limit" + tcp + "}": 1,
 		"connections_limit_reached_total" + tcp + "}": 2, "connections_opened_total" + tcp + "}": 17,
 		"connections_closed_idle_total" + tcp + "}": 6, "accept_errors_total" + tcp + "}": 1,
+
+		"listener_info{address=[::]:2024,listener=pickle,protocol=pickle,transport=tcp}": 1,
+		"received_items_total" + pickle + "}":                                            67, "accepted_items_total" + pickle + "}": 60,
+		"received_bytes_total" + pickle + "}": 900, "read_errors_total" + pickle + "}": 0,
+		"connections" + pickle + "}": 1, "connections_limit" + pickle + "}": 9, "connections_at_limit" + pickle + "}": 0,
+		"connections_limit_reached_total" + pickle + "}": 0, "connections_opened_total" + pickle + "}": 2,
+		"connections_closed_idle_total" + pickle + "}": 0, "accept_errors_total" + pickle + "}": 0,
+		"not_allowed_total" + tcp + "}": 0, "not_allowed_total" + udp + "}": 0, "not_allowed_total" + pickle + "}": 14,
+		"tls_handshake_errors_total" + pickle + "}": 13,
 
 		"datapoints_accepted_total": 1000, "datapoints_matched_total": 700, "datapoints_unmatched_total": 250,
 		"datapoints_filtered_total": 50, "datapoints_forwarded_total": 990, "datapoints_late_total": 11,
@@ -177,7 +191,12 @@ func TestCollector(t *testing.T) {
 			want["refused_items_total"+l+",reason="+reason+"}"] = 0
 		}
 	}
+	for _, reason := range []string{"bad_item", "bad_name", "bad_value", "nan_value", "bad_timestamp", "forbidden", "corrupt",
+		"frame_too_long", "not_a_frame", "unfinished"} {
+		want["refused_items_total"+pickle+",reason="+reason+"}"] = 0
+	}
 	want["refused_items_total"+tcp+",reason=nan_value}"] = 8
+	want["refused_items_total"+pickle+",reason=forbidden}"] = 7
 	want["refused_items_total"+tcp+",reason=unfinished}"] = 1
 	want["refused_items_total"+udp+",reason=bad_value}"] = 5
 	full := map[string]float64{}

@@ -119,6 +119,16 @@ func eachStream(value func(l *ingest.Stats) uint64) func(*snapshot, sample) {
 	}
 }
 
+func eachTLS(value func(l *ingest.Stats) uint64) func(*snapshot, sample) {
+	return func(s *snapshot, emit sample) {
+		for i := range s.ingest {
+			if l := &s.ingest[i]; l.TLS {
+				emit(float64(value(l)), l.Name, l.Protocol)
+			}
+		}
+	}
+}
+
 func eachPacket(value func(l *ingest.Stats) uint64) func(*snapshot, sample) {
 	return func(s *snapshot, emit sample) {
 		for i := range s.ingest {

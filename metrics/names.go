@@ -7,7 +7,6 @@ import (
 	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/ingest"
 	"github.com/coalesce-metrics/coalesce/naming"
-	"github.com/coalesce-metrics/coalesce/plaintext"
 )
 
 // families are all numbers of the daemon. Carbon's names of Graphite series:
@@ -34,7 +33,7 @@ var listenerFamilies = []family{{
 	},
 }, {
 	name: "received_items_total", kind: counter, labels: listenerLabels,
-	help: "Items (lines) received, blank ones aside: the sum of accepted and refused ones.",
+	help: "Items (lines, datapoints of frames) received, blank lines aside: the sum of accepted and refused ones.",
 	read: eachListener(func(l *ingest.Stats) uint64 { return l.Received() }),
 }, {
 	name: "accepted_items_total", kind: counter, labels: listenerLabels,
@@ -46,17 +45,15 @@ var listenerFamilies = []family{{
 	read: func(s *snapshot, emit sample) {
 		for i := range s.ingest {
 			l := &s.ingest[i]
-			for r, n := range l.Refused {
-				if reason := plaintext.Reason(r); reason != plaintext.Blank {
-					emit(float64(n), l.Name, l.Protocol, reason.String())
-				}
+			for _, r := range l.Reasons() {
+				emit(float64(l.Refused[r]), l.Name, l.Protocol, r.String())
 			}
 			emit(float64(l.Unfinished), l.Name, l.Protocol, "unfinished")
 		}
 	},
 }, {
 	name: "received_bytes_total", kind: counter, labels: listenerLabels,
-	help: "Bytes received.",
+	help: "Bytes received, as they came: compressed, encrypted.",
 	read: eachListener(func(l *ingest.Stats) uint64 { return l.Bytes }),
 }, {
 	name: "received_datagrams_total", kind: counter, labels: listenerLabels,
@@ -70,6 +67,14 @@ var listenerFamilies = []family{{
 	name: "read_errors_total", kind: counter, labels: listenerLabels,
 	help: "Connections that broke, or reads from a UDP socket that failed.",
 	read: eachListener(func(l *ingest.Stats) uint64 { return l.ReadErrors }),
+}, {
+	name: "not_allowed_total", kind: counter, labels: listenerLabels, series: as("notAllowed"),
+	help: "Connections and datagrams from outside the networks of allow; nothing of them is in another number.",
+	read: eachListener(func(l *ingest.Stats) uint64 { return l.NotAllowed }),
+}, {
+	name: "tls_handshake_errors_total", kind: counter, labels: listenerLabels,
+	help: "Connections on which no TLS session came about.",
+	read: eachTLS(func(l *ingest.Stats) uint64 { return l.HandshakeErrors }),
 }, {
 	name: "connections", kind: gauge, labels: listenerLabels, series: as("activeConnections"),
 	help: "Connections open now.",

@@ -61,9 +61,10 @@ func TestReporter(t *testing.T) {
 			return u, true
 		})
 		want := strings.ReplaceAll(strings.TrimLeft(`
-refused 14
+refused 21
 kernelDrops 12
-activeConnections 3
+notAllowed 14
+activeConnections 4
 connectionLimitReached 2
 metricsReceived 1000
 matched 700

@@ -84,22 +84,16 @@ func (s *Scanner) parse(line []byte, p *Point) Reason {
 		return NaNValue
 	}
 	t, ok := ParseFloat(timeText)
-	if !ok || math.IsNaN(t) || math.IsInf(t, 0) {
+	if !ok {
 		return BadTimestamp
 	}
-	arrival := math.Trunc(t) == -1
-	if arrival {
-		t = s.Now
-		if math.IsNaN(t) {
-			return BadTimestamp
-		}
+	stamp, ok := Stamp(t, s.Now, s.Resolution)
+	if !ok {
+		return BadTimestamp
 	}
-	if s.Resolution > 0 {
-		t = math.Floor(math.Trunc(t)/s.Resolution) * s.Resolution
-	}
-	p.Value, p.Time = v, t
+	p.Value, p.Time = v, stamp
 	p.Start, p.NameEnd = uint32(at[0][0]), uint32(at[0][1])
-	p.Verbatim = !arrival && s.Resolution == 0 && at[0][0] == 0 && at[2][1] == len(line) &&
+	p.Verbatim = stamp == t && s.Resolution == 0 && at[0][0] == 0 && at[2][1] == len(line) &&
 		single(line[at[0][1]:at[1][0]]) && single(line[at[1][1]:at[2][0]]) &&
 		plain(valueText) && plain(timeText)
 	return NumReasons

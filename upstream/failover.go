@@ -99,8 +99,13 @@ func (u *Upstream) hand(d *destination, old route.States) {
 }
 
 // handSpan moves the lines of s that go elsewhere now, and returns how many; the
-// others go to stay. Those that were written before go to others again only.
+// others go to stay. Those that were written before go to others again only. What was
+// on the disk stays: rows that came later, even to another run, may be there already.
 func (u *Upstream) handSpan(d *destination, s span, old route.States, again bool, stay *queue) (moved int64) {
+	if s.stays {
+		stay.push(s)
+		return 0
+	}
 	p := u.plans.Load()
 	sp := new(splitter)
 	class := classOf(s.kind)
@@ -115,7 +120,7 @@ func (u *Upstream) handSpan(d *destination, s span, old route.States, again bool
 		stamp := stampOf(line)
 		had := u.router.table.Resolve(pl.of, stamp, old)
 		to := u.router.table.Resolve(pl.of, stamp, u.states)
-		if to.Has(d.index) || !had.Has(d.index) { // an earlier run may have sent it here
+		if to.Has(d.index) || !had.Has(d.index) {
 			stay.push(part)
 			continue
 		}

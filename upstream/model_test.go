@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -126,7 +125,6 @@ func (c *peerConn) Write(b []byte) (int, error) {
 // aggregates of the last forget, unless they came from an earlier run: nobody could
 // send them again.
 func (w *world) set(addr string, up bool, budget int, forget time.Duration) {
-	note("set %s %v %d", addr, up, budget)
 	w.mu.Lock()
 	p := w.peers[addr]
 	p.up, p.budget = up, budget
@@ -149,9 +147,6 @@ func (w *world) set(addr string, up bool, budget int, forget time.Duration) {
 	}
 	synctest.Wait()
 }
-
-var TR []string
-func note(f string, a ...any) { TR = append(TR, time.Now().Format("05.000 ")+fmt.Sprintf(f, a...)) }
 
 // stores is what is behind the peers.
 type stores int
@@ -190,9 +185,6 @@ func (w *world) check(t *rapid.T, s stores) {
 			k = a.key
 		}
 		if a.value < newest[k] {
-			var tr []string
-			for _, x := range w.order { if x.key == a.key { tr = append(tr, fmt.Sprintf("%s %s=%d at %v lost=%v", x.to, x.key, x.value, x.at.Format("05.000"), x.lost)) } }
-			if _, err := os.Stat("/tmp/trace.txt"); err != nil { os.WriteFile("/tmp/trace.txt", []byte(strings.Join(TR, "\n")+"\n"+strings.Join(tr, "\n")+"\n"+k), 0o644) }
 			t.Fatalf("%s: %d after %d", k, a.value, newest[k])
 		}
 		newest[k] = a.value
@@ -212,7 +204,6 @@ type model struct {
 }
 
 func newModel(t *rapid.T, cfg Config, s stores) *model {
-	TR = nil
 	m := &model{world: newWorld("a:1", "b:1"), cfg: cfg, stores: s, sent: map[string]int{}, made: map[string]bool{}}
 	m.cfg.Dial = m.world.dial
 	m.cfg.Logger = slog.New(slog.DiscardHandler)
@@ -278,9 +269,7 @@ func (m *model) send(t *rapid.T) {
 		}
 	}
 	if n > 0 {
-		note("send %q", b.String())
 		m.u.Send([]byte(b.String()), n, kind)
-		for _, s := range m.u.Stats() { note("  %s q%d s%d f%d w%d moved%d again%d back%d down %v conn %v", s.Name, s.Queued, s.Spooled, s.InFlight, s.Written, s.Moved, m.u.dests[0].again.lines*1000+m.u.dests[1].again.lines, m.u.dests[0].back.lines*1000+m.u.dests[1].back.lines, m.u.dests[0].down, s.Connected) }
 	}
 }
 
@@ -310,9 +299,7 @@ func (m *model) run(t *rapid.T, restarts bool, forget time.Duration) {
 	}
 	if restarts {
 		actions["restart"] = func(t *rapid.T) {
-			note("restart")
 			m.stop(t, pause.Draw(t, "patience"))
-			note("stopped")
 			m.start(t)
 		}
 	}

@@ -14,8 +14,9 @@ type span struct {
 	block    *block
 	off, end int
 	lines    int
-	kind     Kind
 	at       int64 // when it was written, in a history; else zero
+	kind     Kind
+	stays    bool // it was on the disk, and goes to no other destination
 }
 
 func (s *span) size() int     { return s.end - s.off }
@@ -75,7 +76,7 @@ func (q *queue) push(s span) {
 	q.lines += s.lines
 	q.bytes += s.size()
 	if q.spans > 0 {
-		if t := q.at(q.spans - 1); t.block == s.block && t.end == s.off && t.kind == s.kind && t.at == s.at {
+		if t := q.at(q.spans - 1); t.block == s.block && t.end == s.off && t.kind == s.kind && t.at == s.at && t.stays == s.stays {
 			t.end, t.lines = s.end, t.lines+s.lines
 			return
 		}

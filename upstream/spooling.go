@@ -90,7 +90,10 @@ func (d *destination) loadBack(dir string) error {
 			d.stats.Found += int64(b.N)
 		}
 		kind := kindOf(b.Kind &^ spooledAgain)
-		d.arenas[classOf(kind)].store(b.Lines, b.N, kind, to.push)
+		d.arenas[classOf(kind)].store(b.Lines, b.N, kind, func(s span) {
+			s.stays = true
+			to.push(s)
+		})
 		s.Ack(len(b.Lines))
 	}
 }
@@ -233,6 +236,7 @@ func (d *destination) drainSpool(s sink) (wrote bool, pause time.Duration, err e
 	d.from, d.dry = fromSpool, false
 	d.arenas[classOf(kindOf(b.Kind))].store(b.Lines, b.N, kindOf(b.Kind), func(s span) {
 		s.block.retain()
+		s.stays = true
 		d.batch = append(d.batch, s)
 	})
 	d.spooled -= int64(b.N)

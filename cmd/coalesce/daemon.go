@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	sd "github.com/coreos/go-systemd/v22/daemon"
+
 	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/api/operate"
 	"github.com/coalesce-metrics/coalesce/config"
@@ -40,6 +42,7 @@ type daemon struct {
 	stdout io.Writer
 	set    atomic.Pointer[rules.Set] // in force
 
+	listening   []ingest.Listener
 	inputs      context.Context // done when the inputs must wait for nothing more
 	closeInputs context.CancelFunc
 
@@ -204,6 +207,20 @@ func (d *daemon) acquire() ingest.Lane {
 	return d.agg.Acquire()
 }
 
+// listenerOf returns a configured listener as package ingest takes it.
+func listenerOf(l *config.Listener) ingest.Listener {
+	out := ingest.Listener{
+		Protocol: l.Protocol, Transport: l.Transport, Address: l.Address,
+		ReusePort: l.ReusePort, Allow: l.AllowedNetworks(), Compression: l.Compression,
+		MaxConnections: l.MaxConnections, IdleTimeout: time.Duration(l.IdleTimeout),
+		MaxLine: int(l.MaxLine), MaxFrame: int(l.MaxFrame),
+	}
+	if l.TLSCert != "" {
+		out.TLS = &ingest.TLS{CertFile: l.TLSCert, KeyFile: l.TLSKey, ClientCAFile: l.TLSClientCA}
+	}
+	return out
+}
+
 func (d *daemon) newIngest() (*ingest.Ingest, error) {
 	c := ingest.Config{
 		ReadBuffer:      int(d.cfg.Limits.ReadBuffer),
@@ -215,12 +232,11 @@ func (d *daemon) newIngest() (*ingest.Ingest, error) {
 		RefusedLines:    d.cfg.Log.RefusedLines,
 		RefusedInterval: time.Duration(d.cfg.Log.RefusedInterval),
 	}
-	for _, l := range d.cfg.AllListeners() {
-		c.Listeners = append(c.Listeners, ingest.Listener{
-			Transport: l.Transport, Address: l.Address,
-			MaxConnections: l.MaxConnections, IdleTimeout: time.Duration(l.IdleTimeout), MaxLine: int(l.MaxLine),
-		})
+	var err error
+	if d.listening, err = d.listeners(); err != nil {
+		return nil, err
 	}
+	c.Listeners = d.listening
 	return ingest.New(c)
 }
 
@@ -282,8 +298,10 @@ func (d *daemon) start() error {
 	}
 	d.in.Start()
 	d.web.start()
+	d.running.Go(func() { d.watchdog(ctx) })
 	d.ready.Open()
 	d.logStart()
+	d.tell(sd.SdNotifyReady)
 	return nil
 }
 
@@ -299,9 +317,8 @@ func (d *daemon) takeOver() error {
 }
 
 func (d *daemon) logStart() {
-	for i, addr := range d.in.Addrs() {
-		l := d.cfg.AllListeners()[i]
-		d.log.Info("listening", "protocol", l.Protocol, "transport", l.Transport, "address", addr.String())
+	for _, l := range d.in.Stats() {
+		d.log.Info("listening", "protocol", l.Protocol, "transport", l.Transport, "address", l.Address)
 	}
 	if d.web != nil {
 		d.log.Info("listening", "protocol", "http", "transport", "tcp", "address", d.web.ln.Addr().String())
@@ -336,6 +353,7 @@ func (d *daemon) beat(ctx context.Context) {
 // saved or emitted, the queues are drained. The end of ctx cuts it short.
 func (d *daemon) stop(ctx context.Context) error {
 	d.ready.Close("stopping")
+	d.tell(sd.SdNotifyStopping)
 	d.closeInputs()
 	reading, done := context.WithTimeout(ctx, time.Duration(d.cfg.Queue.DrainTimeout))
 	if err := d.in.Stop(reading); err != nil {

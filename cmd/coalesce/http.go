@@ -95,7 +95,7 @@ func (d *daemon) sources() metrics.Sources {
 		},
 		Build: metrics.Build{Version: version, Revision: revision()},
 	}
-	for _, l := range d.cfg.AllListeners() {
+	for _, l := range d.listening {
 		n := l.MaxConnections
 		if l.Transport == "udp" {
 			n = 0

@@ -106,8 +106,7 @@ func runDaemon(ctx context.Context, cfg *config.Config, log *slog.Logger, stdout
 			return d.stop(context.Background())
 		case s := <-signals:
 			if s == syscall.SIGHUP {
-				d.rules.reload(true)
-				d.names.reload(true)
+				d.reload()
 				continue
 			}
 			log.Info("stopping", "signal", s.String())
