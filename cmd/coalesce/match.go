@@ -2,52 +2,78 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/coalesce-metrics/coalesce/config"
+	"github.com/coalesce-metrics/coalesce/naming"
 	"github.com/coalesce-metrics/coalesce/rules"
 	"github.com/spf13/cobra"
 )
 
-// matched is what `match --json` writes for one name.
+// matched is what `match --json` writes for one name. What has no omitempty is
+// always there.
 type matched struct {
 	Metric  string          `json:"metric"`
+	Name    string          `json:"name,omitempty"`    // with a configuration: what the rules see
+	Dropped string          `json:"dropped,omitempty"` // with a configuration: why it is filtered
 	Outputs []matchedOutput `json:"outputs"`
+	Forward *matchedForward `json:"forward,omitempty"`
+
+	steps []naming.Step
 }
 
 type matchedOutput struct {
-	Output string            `json:"output"`
-	Method string            `json:"method"`
-	Period int64             `json:"period"`
-	Line   int               `json:"line"`
-	Fields map[string]string `json:"fields"`
+	Output       string            `json:"output"`
+	Method       string            `json:"method"`
+	Period       int64             `json:"period"`
+	Line         int               `json:"line"`
+	Fields       map[string]string `json:"fields"`
+	Destinations []string          `json:"destinations,omitempty"`
 
 	file string
 }
 
+// matchedForward is the raw datapoint as it goes upstream.
+type matchedForward struct {
+	Name         string   `json:"name"`
+	Destinations []string `json:"destinations"`
+}
+
 func newMatch() *cobra.Command {
-	var rulesPath, prefix string
+	var rulesPath, prefix, configPath string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "match --rules FILE [--prefix STRING] [--json] [NAME…]",
+		Use:   "match [--config FILE | --rules FILE] [--prefix STRING] [--json] [NAME…]",
 		Short: "Show which outputs metric names would feed",
 		Long: "match prints what each name would feed, in the order of the rules. Names are the\n" +
-			"arguments, or else the lines of standard input.",
+			"arguments, or else the lines of standard input. With --config it also shows what\n" +
+			"becomes of the name before, and where its outputs and datapoints go.",
 	}
+	cmd.Flags().StringVar(&configPath, "config", "", "configuration file, which names the rules, unless --rules does")
 	cmd.Flags().StringVar(&rulesPath, "rules", "", "rule file")
 	cmd.Flags().StringVar(&prefix, "prefix", config.Default().Prefix, "what every output begins with")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a name")
 	cmd.RunE = func(cmd *cobra.Command, names []string) error {
-		set, err := loadSet(cmd, rulesPath, prefix)
-		if err != nil {
-			return err
-		}
 		out := bufio.NewWriter(cmd.OutOrStdout())
 		defer out.Flush()
-		m := &explainer{set: set, out: out, json: asJSON}
+		m := &explainer{out: out, json: asJSON}
+		if configPath != "" {
+			cfg, err := m.configure(cmd, configPath)
+			if err != nil {
+				return err
+			}
+			if rulesPath == "" {
+				rulesPath = cfg.Rules
+			}
+			if !cmd.Flags().Changed("prefix") {
+				prefix = cfg.Prefix
+			}
+		}
+		var err error
+		if m.set, err = loadSet(cmd, rulesPath, prefix); err != nil {
+			return err
+		}
 		if len(names) > 0 {
 			for _, name := range names {
 				if err := m.explain(name); err != nil {
@@ -90,40 +116,4 @@ func loadSet(cmd *cobra.Command, path, prefix string) (*rules.Set, error) {
 		return nil, errReported
 	}
 	return rules.NewSet(parsed), nil
-}
-
-// explainer prints what names feed.
-type explainer struct {
-	set     *rules.Set
-	matcher rules.Matcher
-	out     io.Writer
-	json    bool
-}
-
-func (e *explainer) explain(name string) error {
-	m := matched{Metric: name, Outputs: []matchedOutput{}}
-	for _, match := range e.set.Match(&e.matcher, []byte(name)) {
-		fields, _ := rules.Fields(match.Rule, []byte(name))
-		for _, method := range match.Rule.Methods {
-			m.Outputs = append(m.Outputs, matchedOutput{
-				Output: string(rules.AppendRow(nil, match.Output, method)), Method: method.String(),
-				Period: match.Rule.Period, Line: match.Rule.Line, Fields: fields, file: match.Rule.File,
-			})
-		}
-	}
-	if e.json {
-		enc := json.NewEncoder(e.out)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(m)
-	}
-	fmt.Fprintln(e.out, name)
-	if len(m.Outputs) == 0 {
-		fmt.Fprintln(e.out, "  no rule matches")
-	}
-	for _, o := range m.Outputs {
-		if _, err := fmt.Fprintf(e.out, "  %s  %s of %d s  (%s:%d)\n", o.Output, o.Method, o.Period, o.file, o.Line); err != nil {
-			return err
-		}
-	}
-	return nil
 }

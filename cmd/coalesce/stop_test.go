@@ -251,7 +251,7 @@ func TestQuietLog(t *testing.T) {
 	most := 1 + int(time.Since(begun)/(10*time.Second))
 	for msg, most := range map[string]int{
 		"destination connected": 1, "destination not connected": most, "queue full, oldest rows dropped": most,
-		"refused line": 5 * most, "more refused lines suppressed": most,
+		"refused line": 5 * most, "more refused items suppressed": most,
 	} {
 		if n := len(d.lines(msg)); n == 0 || n > most {
 			t.Errorf("%q is logged %d times, want 1 to %d", msg, n, most)
