@@ -50,7 +50,7 @@ func TestUnknown(t *testing.T) {
 		{"--nope", "unknown flag: --nope"},
 		{"run --nope", "unknown flag: --nope"},
 		{"check --upstream x", "unknown flag: --upstream"},
-		{"match --config x", "unknown flag: --config"},
+		{"match --nope", "unknown flag: --nope"},
 		{"frobnicate", `unknown command "frobnicate" for "coalesce"`},
 		{"run more", `unknown command "more" for "coalesce run"`},
 		{"check more", `unknown command "more" for "coalesce check"`},

@@ -144,8 +144,11 @@ func (e *explainer) print(m *matched) error {
 		if s.File != "" {
 			where = fmt.Sprintf("%s, %s:%d", s.Stage, s.File, s.Line)
 		}
+		if s.Text != "" {
+			where += ": " + s.Text
+		}
 		if s.Name != nil && s.Dropped == naming.Kept {
-			fmt.Fprintf(&b, "  is then %s  (%s: %s)\n", s.Name, where, s.Text)
+			fmt.Fprintf(&b, "  is then %s  (%s)\n", s.Name, where)
 		}
 	}
 	switch {
