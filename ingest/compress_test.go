@@ -17,14 +17,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// compressors make a whole stream of bytes.
-var compressors = map[string]func(t testing.TB, text []byte) []byte{
-	Gzip: func(t testing.TB, text []byte) []byte { return compressed(t, Gzip, text) },
-	Zstd: func(t testing.TB, text []byte) []byte { return compressed(t, Zstd, text) },
-	Snappy: func(t testing.TB, text []byte) []byte {
-		return compressed(t, Snappy, text)
-	},
-}
+var compressions = []string{Gzip, Zstd, Snappy}
 
 // A flusher compresses and can be made to hand out all that it has.
 type flusher interface {
@@ -70,7 +63,7 @@ func compressing(t testing.TB, compression, transport string) Listener {
 
 // eachCompression runs a test for all of them.
 func eachCompression(t *testing.T, f func(t *testing.T, compression string)) {
-	for compression := range compressors {
+	for _, compression := range compressions {
 		t.Run(compression, func(t *testing.T) {
 			t.Parallel()
 			f(t, compression)
@@ -173,37 +166,69 @@ func TestStopDrainsCompressed(t *testing.T) {
 	})
 }
 
-// A few bytes that become very many are decoded as they come: they take no
-// memory, and a Stop that must not wait ends them.
+// bomb is a few bytes that become so many, of one line.
+func bomb(t testing.TB, compression string, size int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := newCompressor(t, compression, &b)
+	piece := repeat("x", 1<<20)
+	for range size >> 20 {
+		w.Write(piece)
+	}
+	w.Close()
+	return b.Bytes()
+}
+
+// heap is the most that the heap has ever taken from the system.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapSys)
+}
+
+// Bombs are decoded as they come and take no memory.
 func TestBombs(t *testing.T) {
-	const size = 300 << 20
 	for _, compression := range []string{Gzip, Zstd} {
 		t.Run(compression, func(t *testing.T) {
-			in := listen(t, Config{Listeners: []Listener{compressing(t, compression, "tcp")}, Now: vectorClock,
-				Acquire: func() Lane { return discard{} }})
-			in.Start()
-			var bomb bytes.Buffer
-			w := newCompressor(t, compression, &bomb)
-			piece := repeat("x", 1<<20)
-			for range size >> 20 {
-				w.Write(piece)
-			}
-			w.Close()
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
+			in, r := start(t, Config{Listeners: []Listener{compressing(t, compression, "tcp")}})
+			small := bomb(t, compression, 64<<20)
+			last := compressed(t, compression, []byte("\na 1 1500000000\n"))
+			before := heap()
 			c := dial(t, in, 0)
-			for range 3 {
-				send(t, c, bomb.String())
+			for range 4 {
+				send(t, c, string(small))
 			}
-			until(t, "some of it is read", func() bool { return in.Stats()[0].Refused[LineTooLong] == 1 })
-			stop(t, in)
-			runtime.ReadMemStats(&after)
-			if n := after.TotalAlloc - before.TotalAlloc; n > 32<<20 {
-				t.Errorf("%d bytes allocated for a bomb of %d", n, bomb.Len())
+			send(t, c, string(last))
+			until(t, "the line behind them is read", func() bool { return len(r.all()) == 1 })
+			if n := heap() - before; n > 64<<20 {
+				t.Errorf("%d bytes more for bombs of %d", n, len(small))
 			}
-			refused{LineTooLong: 1}.check(t, in.Stats()[0], 0, 0)
+			refused{LineTooLong: 1}.check(t, in.Stats()[0], 1, 0)
 		})
 	}
+}
+
+// Stop does not wait for all that a bomb can become.
+func TestStopDuringBomb(t *testing.T) {
+	r := &recorder{t: t}
+	entered, leave := make(chan struct{}, 2), make(chan struct{})
+	in := listen(t, Config{Listeners: []Listener{compressing(t, Zstd, "tcp")}, Now: vectorClock, Acquire: func() Lane {
+		entered <- struct{}{}
+		<-leave
+		return r.acquire()
+	}})
+	in.Start()
+	line := compressed(t, Zstd, []byte("a 1 1500000000\n"))
+	c := dial(t, in, 0)
+	send(t, c, string(line))
+	<-entered // the rest is not decompressed before Stop begins
+	send(t, c, string(bomb(t, Zstd, inflatedLimit+1<<20))+string(compressed(t, Zstd, []byte("\n")))+string(line))
+	go func() {
+		<-in.stop
+		close(leave)
+	}()
+	stop(t, in)
+	refused{LineTooLong: 1}.check(t, in.Stats()[0], 1, 0)
 }
 
 // A window beyond what the format asks for is refused before it takes memory.
@@ -238,8 +263,9 @@ func TestZstdWindow(t *testing.T) {
 }
 
 func TestIdleTimeoutCompressed(t *testing.T) {
+	t.Parallel()
 	l := compressing(t, Gzip, "tcp")
-	l.IdleTimeout = 30 * time.Millisecond
+	l.IdleTimeout = 300 * time.Millisecond
 	in, _ := start(t, Config{Listeners: []Listener{l}})
 	c := dial(t, in, 0)
 	send(t, c, string(compressed(t, Gzip, []byte("a 1 1500000000\nb 2 15"))))
@@ -279,7 +305,7 @@ func TestIdleCompressedConnections(t *testing.T) {
 // harm.
 func FuzzCompressed(f *testing.F) {
 	text := []byte(strings.Repeat("servers.web 1 1500000000\n", 20))
-	for i, compression := range []string{Gzip, Zstd, Snappy} {
+	for i, compression := range compressions {
 		stream := compressed(f, compression, text)
 		f.Add(uint8(i), append(stream, stream...))
 		f.Add(uint8(i), stream[:len(stream)-5])
@@ -289,7 +315,7 @@ func FuzzCompressed(f *testing.F) {
 		if len(stream) > smallestBuffer {
 			return
 		}
-		compression := []string{Gzip, Zstd, Snappy}[which%3]
+		compression := compressions[int(which)%len(compressions)]
 		read := func(r io.Reader) (string, bool) {
 			got, err := io.ReadAll(io.LimitReader(decompressor(compression, r), 10<<20))
 			return string(got), err == nil
@@ -321,7 +347,7 @@ func FuzzCompressed(f *testing.F) {
 // Errors below the decompressor stay what they are.
 func TestDecompressorErrors(t *testing.T) {
 	broken := errors.New("broken")
-	for compression := range compressors {
+	for _, compression := range compressions {
 		r := decompressor(compression, iotest.ErrReader(broken))
 		if _, err := r.Read(make([]byte, 10)); err != broken {
 			t.Errorf("%s: %v", compression, err)

@@ -203,8 +203,9 @@ func TestStopDuringHandshake(t *testing.T) {
 }
 
 func TestIdleTimeoutTLS(t *testing.T) {
+	t.Parallel()
 	l, a := encrypted(t)
-	l.IdleTimeout = 50 * time.Millisecond
+	l.IdleTimeout = 500 * time.Millisecond
 	in, _ := start(t, Config{Listeners: []Listener{l}})
 	c := dialTLS(t, in, 0, a.client())
 	send(t, c, "a 1 1500000000\nb 2 15")
@@ -342,4 +343,23 @@ func TestStopUnderLoadTLS(t *testing.T) {
 	cancel()
 	in.Stop(ctx)
 	<-sent
+}
+
+// The memory of a session that waits, its client's end included.
+func TestIdleTLSConnections(t *testing.T) {
+	const clients, most = 50, 96 << 10
+	l, a := encrypted(t)
+	in := listen(t, Config{Listeners: []Listener{l}, Now: vectorClock, Acquire: func() Lane { return discard{} }})
+	in.Start()
+	text := string(repeat("some.metric.with.a.name 1 1500000000\n", 1000))
+	before := memory()
+	for range clients {
+		send(t, dialTLS(t, in, 0, a.client()), text)
+	}
+	until(t, "all is read", func() bool { return in.Stats()[0].Accepted == clients*1000 })
+	each := int64(memory()-before) / clients
+	t.Logf("%d bytes each", each)
+	if each > most {
+		t.Errorf("an idle session costs %d bytes, more than %d", each, most)
+	}
 }

@@ -73,7 +73,9 @@ func example() Sources {
 		Reload: func() ReloadStatus {
 			return ReloadStatus{LastSuccess: time.UnixMilli(1_700_000_000_500), Reloads: 5, Failures: 2}
 		},
-		HTTP: func() api.Stats { return api.Stats{Requests: [5]uint64{0, 70, 1, 6, 2}, Panics: 1, InFlight: 1} },
+		Unrouted: func() [upstream.NumKinds]int64 { return [upstream.NumKinds]int64{21, 22, 23, 24} },
+		Names:    func() ReloadStatus { return ReloadStatus{OK: true} },
+		HTTP:     func() api.Stats { return api.Stats{Requests: [5]uint64{0, 70, 1, 6, 2}, Panics: 1, InFlight: 1} },
 		Limits: Limits{
 			Series: 4000, Outputs: 1000, Buckets: 9000, QueueRows: 500, QueueBytes: 65536, Connections: []int{3, 3, 9},
 		},
@@ -163,6 +165,8 @@ func TestCollector(t *testing.T) {
 		"rules_last_reload_successful": 0, "rules_last_reload_success_timestamp_seconds": 1_700_000_000.5,
 		"rules_reloads_total": 5, "rules_reload_failures_total": 2,
 
+		"rows_unrouted_total{kind=raw}": 21, "rows_unrouted_total{kind=aggregate}": 22,
+		"rows_unrouted_total{kind=self}": 23, "rows_unrouted_total{kind=amendment}": 24, "names_last_reload_successful": 1,
 		"destination_rows_made_total" + dest + ",kind=raw}": 990, "destination_rows_made_total" + dest + ",kind=aggregate}": 33,
 		"destination_rows_made_total" + dest + ",kind=self}": 7,
 		"destination_rows_written_total" + dest + "}":        1000,

@@ -69,15 +69,16 @@ func perDestination(name string) func([]string) string {
 }
 
 // destinationNode returns the node of carbon's names that stands for a
-// destination: "127_0_0_1:2004:None".
+// destination: "127_0_0_1:2004:None". One with a name of its own goes by that.
 func destinationNode(name string) string {
 	d, err := upstream.ParseDestination(name)
-	if err != nil || d.Scheme != upstream.Plaintext {
+	if err != nil || d.Host == "" {
 		return node(name)
 	}
 	if !d.HasInstance {
 		d.HasInstance, d.Instance = true, "None" // as Python prints it
 	}
+	d.Scheme = upstream.Plaintext // carbon's names do not tell protocols apart
 	return node(strings.NewReplacer("[", "", "]", "").Replace(d.String()))
 }
 

@@ -25,10 +25,14 @@ type Sources struct {
 	Rules    func() []aggregator.RuleStats
 	Ingest   func() []ingest.Stats
 	Upstream func() []upstream.DestinationStats
-	Reload   func() ReloadStatus
-	HTTP     func() api.Stats
-	Limits   Limits
-	Build    Build
+	// Unrouted returns the rows that no route took, by kind.
+	Unrouted func() [upstream.NumKinds]int64
+	// Names is like Reload, for the files of names.
+	Names  func() ReloadStatus
+	Reload func() ReloadStatus
+	HTTP   func() api.Stats
+	Limits Limits
+	Build  Build
 }
 
 // ReloadStatus is how loading the rules went.

@@ -63,6 +63,14 @@ func unix(t time.Time) float64 {
 }
 
 var reloadFamilies = []family{{
+	name: "names_last_reload_successful", kind: gauge, series: as("namesReloadOK"),
+	help: "1 if the files of [names] in force are those of the last attempt to load them, else 0.",
+	read: func(s *snapshot, emit sample) {
+		if s.Names != nil {
+			emit(float64(flag(s.Names().OK)))
+		}
+	},
+}, {
 	name: "rules_loaded", kind: gauge, series: as("rules"),
 	help: "Rules in force.",
 	read: total(func(a *aggregator.Stats) int { return a.Rules }),
@@ -97,6 +105,17 @@ func destinationDrops(labels []string) string {
 }
 
 var destinationFamilies = []family{{
+	name: "rows_unrouted_total", kind: counter, labels: []string{"kind"}, series: as("unrouted"),
+	help: "Rows that no route took, and that so went nowhere.",
+	read: func(s *snapshot, emit sample) {
+		if s.Unrouted == nil {
+			return
+		}
+		for k, n := range s.Unrouted() {
+			emit(float64(n), upstream.Kind(k).String())
+		}
+	},
+}, {
 	name: "destination_rows_made_total", kind: counter, labels: with(destinationLabels, "kind"),
 	series: perDestination("attemptedRelays"),
 	help:   "Rows to be sent, by kind: with those found, the sum of those written, in flight, queued, spooled, moved and dropped.",

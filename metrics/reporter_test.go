@@ -92,10 +92,12 @@ buckets 24
 bucketsClosed 30
 bucketsAmended 2
 aggregateDatapointsSent 33
+namesReloadOK 1
 rules 2
 reloadOK 0
 reloads 5
 reloadFailures 2
+unrouted 90
 destinations.127_0_0_1:2004:None.attemptedRelays 1034
 destinations.127_0_0_1:2004:None.sent 1000
 destinations.127_0_0_1:2004:None.queued 14

@@ -11,11 +11,14 @@ import (
 func (u *Upstream) fall(d *destination) {
 	u.routing.Lock()
 	defer u.routing.Unlock()
+	if u.stopping {
+		return // each keeps what it has
+	}
 	d.mu.Lock()
-	no := d.down || d.stopping
-	d.down = d.down || !no
+	was := d.down
+	d.down = true
 	d.mu.Unlock()
-	if no {
+	if was {
 		return
 	}
 	old := u.states
@@ -32,9 +35,8 @@ func (u *Upstream) rise(d *destination) {
 	d.mu.Lock()
 	was := d.down
 	d.down = false
-	stopping := d.stopping
 	d.mu.Unlock()
-	if !was {
+	if !was || u.stopping {
 		return
 	}
 	old := u.states
@@ -42,9 +44,6 @@ func (u *Upstream) rise(d *destination) {
 	u.states = old.Up(d.index, since)
 	u.settled = max(since, u.settled+1) // Up may have raised it over the others
 	u.version++
-	if stopping {
-		return
-	}
 	for _, other := range u.dests {
 		other.mu.Lock()
 		down := other.down

@@ -50,6 +50,8 @@ type Upstream struct {
 	states  route.States
 	version uint32 // of states
 	settled int64  // from this timestamp on, states answers by name alone
+	// stopping is set when Stop begins: no row changes its destination any more.
+	stopping bool
 
 	mu      sync.Mutex // guards the fields below
 	started bool
@@ -226,6 +228,9 @@ func (u *Upstream) Stop(ctx context.Context) []Unsent {
 func (u *Upstream) stop(ctx context.Context, started bool) (unsent []Unsent) {
 	ctx, cancel := context.WithTimeout(ctx, u.cfg.DrainTimeout)
 	defer cancel()
+	u.routing.Lock()
+	u.stopping = true
+	u.routing.Unlock()
 	for _, d := range u.dests {
 		d.drain()
 	}

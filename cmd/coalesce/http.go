@@ -88,6 +88,8 @@ func (d *daemon) sources() metrics.Sources {
 		Rules:      d.agg.RuleStats,
 		Ingest:     d.in.Stats,
 		Upstream:   d.up.Stats,
+		Unrouted:   d.up.Unrouted,
+		Names:      d.names.Status,
 		Reload:     d.rules.Status,
 		Limits: metrics.Limits{
 			Series: a.MaxSeries, Outputs: a.MaxOutputs, Buckets: a.MaxBuckets,

@@ -24,6 +24,7 @@ func Coalesce(name, path string) *System {
 					"--rules", "aggregation-rules.conf",
 					"--upstream", fmt.Sprintf("127.0.0.1:%d", site.SinkPort),
 					fmt.Sprintf("--forward-all=%t", site.Forward),
+					"--listen-pickle", "",
 					"--prefix", "",
 					"--http", "",
 					"--data", "",
