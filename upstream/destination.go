@@ -69,9 +69,13 @@ type destination struct {
 	stopping bool // no more rows are taken
 	finished bool // the books are closed
 	stats    DestinationStats
-	full     throttle // of log lines about the full queue
-	refused  throttle // of log lines about failed connects
-	trouble  throttle // of log lines about the spool
+	full     throttle  // of log lines about the full queue
+	refused  throttle  // of log lines about failed connects
+	arrivals throttle  // of log lines about connections made
+	losses   throttle  // of log lines about connections lost
+	since    time.Time // of the connection
+	flaps    int       // connections made since one has lasted
+	trouble  throttle  // of log lines about the spool
 }
 
 // bounds of a queue.

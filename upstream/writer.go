@@ -141,8 +141,16 @@ func (d *destination) connected() {
 	d.stats.Connected = true
 	d.stats.Connects++
 	d.refused = throttle{}
+	d.since = time.Now()
+	d.flaps++
+	times := int64(1)
+	if d.flaps > flapsLogged {
+		times = d.arrivals.add(d.since, 1)
+	}
 	d.mu.Unlock()
-	d.log.Info("destination connected")
+	if times > 0 {
+		d.log.Info("destination connected", "times", times)
+	}
 	if d.chosen {
 		d.up.rise(d)
 	}
@@ -166,13 +174,30 @@ func (d *destination) notConnected(err error) {
 	}
 }
 
+// The log tells of the first few connections that are lost soon one by one, of
+// more one line in a while, until one has lasted.
+const (
+	flapsLogged = 3
+	steadyAfter = time.Minute
+)
+
 // disconnected notes the end of s; err is nil for an orderly one.
 func (d *destination) disconnected(s sink, err error) {
 	d.mu.Lock()
 	d.stats.Connected = false
+	now := time.Now()
+	if now.Sub(d.since) >= steadyAfter {
+		d.flaps, d.arrivals, d.losses = 0, throttle{}, throttle{}
+	}
+	times := int64(1)
+	if err != nil && d.flaps > flapsLogged {
+		times = d.losses.add(now, 1)
+	}
 	d.mu.Unlock()
 	if err != nil {
-		d.log.Warn("destination lost", "error", err)
+		if times > 0 {
+			d.log.Warn("destination lost", "error", err, "times", times)
+		}
 		d.revive()
 		return
 	}
