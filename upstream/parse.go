@@ -3,6 +3,7 @@ package upstream
 import (
 	"fmt"
 	"net/netip"
+	"path"
 	"strconv"
 	"strings"
 )
@@ -23,10 +24,12 @@ const (
 	Unix Scheme = "unix"
 	// Stdout is the standard output of the process.
 	Stdout Scheme = "stdout"
+	// Whisper is files in a directory, as carbon lays them out.
+	Whisper Scheme = "whisper"
 )
 
 // accepted lists the forms of a destination for error messages.
-const accepted = "host:port[:instance], [plaintext|pickle|tls|udp]://host:port[:instance], unix:///path, stdout:"
+const accepted = "host:port[:instance], [plaintext|pickle|tls|udp]://host:port[:instance], unix:///path, whisper:///dir, stdout:"
 
 // maxSocketPath is the longest path that a Unix socket address can carry.
 const maxSocketPath = 107
@@ -48,6 +51,8 @@ func ParseDestination(s string) (Destination, error) {
 		d, err = parseHostPort(Scheme(scheme), rest)
 	case scheme == string(Unix):
 		d, err = parseSocket(rest)
+	case scheme == string(Whisper):
+		d, err = parseDirectory(rest)
 	default:
 		err = fmt.Errorf("scheme %q is not supported", scheme)
 	}
@@ -67,6 +72,16 @@ func parseSocket(path string) (Destination, error) {
 		return Destination{}, fmt.Errorf("the path contains a zero byte")
 	}
 	return Destination{Scheme: Unix, Path: path}, nil
+}
+
+func parseDirectory(dir string) (Destination, error) {
+	switch {
+	case !path.IsAbs(dir):
+		return Destination{}, fmt.Errorf("%q is not the absolute path of a directory", dir)
+	case strings.ContainsRune(dir, 0):
+		return Destination{}, fmt.Errorf("the path contains a zero byte")
+	}
+	return Destination{Scheme: Whisper, Path: path.Clean(dir)}, nil
 }
 
 func isHostPort(s Scheme) bool { return s == Plaintext || s == Pickle || s == TLS || s == UDP }

@@ -26,6 +26,7 @@ func TestParseDestination(t *testing.T) {
 		"TLS":                  {"tls://[::1]:2003", Destination{Scheme: TLS, Host: "::1", Port: 2003}, "tls://[::1]:2003"},
 		"UDP":                  {"udp://g:2003", Destination{Scheme: UDP, Host: "g", Port: 2003}, "udp://g:2003"},
 		"socket":               {"unix:///run/graphite.sock", Destination{Scheme: Unix, Path: "/run/graphite.sock"}, "unix:///run/graphite.sock"},
+		"whisper":              {"whisper:///var//lib/w/", Destination{Scheme: Whisper, Path: "/var/lib/w"}, "whisper:///var/lib/w"},
 		"stdout, blanks round": {" stdout: ", Destination{Scheme: Stdout}, "stdout:"},
 	}
 	for name, tt := range tests {
@@ -59,7 +60,9 @@ func TestParseDestinationErrors(t *testing.T) {
 		"blank in the host":     {"a b:2003", `contains " "`},
 		"user":                  {"me@host:2003", `contains "@"`},
 		"one slash too many":    {"plaintext:///host:2003", `contains "/"`},
-		"later scheme whisper":  {"whisper:///var/lib", `scheme "whisper" is not supported`},
+		"relative directory":    {"whisper://var/lib", "absolute path of a directory"},
+		"no directory":          {"whisper://", "absolute path of a directory"},
+		"zero byte in it":       {"whisper:///a\x00b", "zero byte"},
 		"unknown scheme":        {"http://host:80", `scheme "http" is not supported`},
 		"relative socket":       {"unix://run/s", "absolute path"},
 		"socket without path":   {"unix:///", "absolute path"},

@@ -29,6 +29,8 @@ func opener(life context.Context, cfg *Config, to Destination) func(context.Cont
 	switch to.Scheme {
 	case Stdout:
 		return (&writerSink{w: cfg.Stdout}).open
+	case Whisper:
+		return func(context.Context) (sink, error) { return openFiles(life, cfg, to) }
 	case UDP:
 		return func(ctx context.Context) (sink, error) { return dialDatagrams(ctx, life, cfg, to) }
 	case Pickle:

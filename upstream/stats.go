@@ -32,8 +32,9 @@ const (
 	Stopped
 	// Withheld rows were amendments for a destination of Role Aggregator.
 	Withheld
-	// Unencodable rows are none that the destination's protocol can carry: a value
-	// that is not a number in a pickle, a line longer than a datagram.
+	// Unencodable rows are none that the destination's protocol can carry or its files
+	// can hold: a value that is not a number in a pickle, a line longer than a
+	// datagram, a time before a whisper file begins.
 	Unencodable
 	// SpoolFull rows were the oldest in a spool that newer ones needed.
 	SpoolFull

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coalesce-metrics/coalesce/route"
+	"github.com/coalesce-metrics/coalesce/whisper"
 )
 
 // Role is what a destination does with a row.
@@ -44,7 +45,7 @@ const DefaultResend = 10 * time.Second
 type Destination struct {
 	Scheme Scheme
 	// Host is a name or an address, without brackets. It is kept as written, since
-	// carbon's hash ring is made of that. Unix and Stdout have none.
+	// carbon's hash ring is made of that. Unix, Whisper and Stdout have none.
 	Host string
 	// Port is the TCP or UDP port, 1 to 65535.
 	Port int
@@ -53,7 +54,7 @@ type Destination struct {
 	// which HasInstance tells apart.
 	Instance    string
 	HasInstance bool
-	// Path is the socket file of Unix.
+	// Path is the socket file of Unix, or the directory of Whisper.
 	Path string
 
 	// Name is what the destination is called in statistics and logs. Spooled rows are
@@ -66,7 +67,7 @@ type Destination struct {
 	// Resend has the aggregates and own metrics that were written within this time
 	// before a connection broke go again, first, on the next one: what the peer took
 	// and lost is made good. Zero means not to. It has no effect on an Aggregator, on
-	// UDP and on Stdout.
+	// UDP, on Whisper and on Stdout.
 	Resend time.Duration
 	// ResendRaw does the same for raw rows.
 	ResendRaw bool
@@ -75,6 +76,10 @@ type Destination struct {
 	TLS TLSOptions
 	// MaxDatapoints is the most datapoints in one message of Pickle. Default 500.
 	MaxDatapoints int
+	// Schemas and Aggregation are the paths of carbon's storage-schemas.conf and
+	// storage-aggregation.conf, for Whisper only, which needs the former; an empty
+	// Aggregation means carbon's defaults. They are read again for each opening.
+	Schemas, Aggregation string
 	// QueueDatapoints and QueueBytes are those of Config where they are zero.
 	QueueDatapoints int
 	QueueBytes      int64
@@ -109,6 +114,8 @@ func (d Destination) String() string {
 		return "stdout:"
 	case Unix:
 		return "unix://" + d.Path
+	case Whisper:
+		return "whisper://" + d.Path
 	}
 	s := d.dialled()
 	if d.HasInstance {
@@ -156,7 +163,7 @@ func (d Destination) usesTLS() bool { return d.Scheme == TLS || d.TLS != TLSOpti
 
 // resends reports whether rows may go to d again.
 func (d Destination) resends() bool {
-	return d.Resend > 0 && d.Role == Store && d.Scheme != UDP && d.Scheme != Stdout
+	return d.Resend > 0 && d.Role == Store && d.Scheme != UDP && d.Scheme != Whisper && d.Scheme != Stdout
 }
 
 // node returns what d is in a hash ring.
@@ -218,6 +225,11 @@ func (d Destination) check(c *Config) error {
 		return wrong("QueueBytes is %d, want 1 to %d", d.QueueBytes, math.MaxInt)
 	case d.TLS != TLSOptions{} && d.Scheme != TLS && d.Scheme != Plaintext && d.Scheme != Pickle:
 		return wrong("there is no TLS with %s; accepted: tls, plaintext, pickle", d.Scheme)
+	}
+	if d.Scheme == Whisper {
+		if _, err := whisper.ReadRules(d.Schemas, d.Aggregation); err != nil {
+			return wrong("%v", err)
+		}
 	}
 	if d.usesTLS() {
 		if _, err := d.tlsConfig(); err != nil {

@@ -34,8 +34,9 @@ func newCheck() *cobra.Command {
 			fmt.Fprintln(out, p)
 		}
 		bad := problems.Err() != nil
-		_, _, more := destinationsOf(cfg)
+		dests, _, more := destinationsOf(cfg)
 		if !bad {
+			more = append(more, whisperProblems(cfg, dests)...)
 			_, misplaced := placeOf(cfg)
 			more = append(more, misplaced...)
 		}

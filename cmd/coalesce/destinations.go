@@ -12,6 +12,7 @@ import (
 	"github.com/coalesce-metrics/coalesce/route"
 	"github.com/coalesce-metrics/coalesce/rules"
 	"github.com/coalesce-metrics/coalesce/upstream"
+	"github.com/coalesce-metrics/coalesce/whisper"
 )
 
 // spoolDir holds, in the data directory, what waits for destinations.
@@ -32,6 +33,7 @@ func destinationsOf(cfg *config.Config) (dests []upstream.Destination, routes []
 		dest.Resend, dest.ResendRaw = time.Duration(d.Resend), d.ResendRaw
 		dest.TLS = upstream.TLSOptions{CA: d.TLSCA, Cert: d.TLSCert, Key: d.TLSKey, ServerName: d.TLSServerName}
 		dest.MaxDatapoints = d.MaxDatapointsPerMessage
+		dest.Schemas, dest.Aggregation = d.Schemas, d.Aggregation
 		dest.QueueDatapoints, dest.QueueBytes = d.QueueDatapoints, int64(d.QueueBytes)
 		index[d.Name] = len(dests)
 		dests = append(dests, dest)
@@ -48,6 +50,20 @@ func destinationsOf(cfg *config.Config) (dests []upstream.Destination, routes []
 		routes = append(routes, rt)
 	}
 	return dests, routes, problems
+}
+
+// whisperProblems returns what is wrong with the files that say how whisper files are
+// made.
+func whisperProblems(cfg *config.Config, dests []upstream.Destination) (problems config.Problems) {
+	for i, d := range dests {
+		if d.Scheme != upstream.Whisper {
+			continue
+		}
+		if _, err := whisper.ReadRules(d.Schemas, d.Aggregation); err != nil {
+			problems = append(problems, cfg.Problem(cfg.DestinationKey(i), err.Error()))
+		}
+	}
+	return problems
 }
 
 func routeOf(r *config.Route, index map[string]int) (route.Route, error) {
