@@ -79,6 +79,7 @@ func (a *Aggregator) admit(o *output, t int64, now float64) (int64, Drop) {
 		}
 		if a.buckets.Add(1) > int64(a.cfg.MaxBuckets) {
 			a.buckets.Add(-1)
+			a.stat.full.Add(1)
 			return 0, BucketsFull
 		}
 		b = a.newBucket(o, start, now)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/coalesce-metrics/coalesce/naming"
 	"github.com/coalesce-metrics/coalesce/plaintext"
 	"github.com/coalesce-metrics/coalesce/rules"
 )
@@ -92,6 +93,39 @@ func BenchmarkLane(b *testing.B) {
 			a := benchAggregator(b, 1, w.ruleText(), false)
 			lines := w.lines()
 			feedLines(a, lines, w.types*w.apps*w.servers)
+			before := a.Stats()
+			b.ReportAllocs()
+			b.ResetTimer()
+			n := feedLines(a, lines, b.N)
+			b.StopTimer()
+			if s := a.Stats(); s.Added-before.Added != uint64(n) {
+				b.Fatalf("%d of %d datapoints were added", s.Added-before.Added, n)
+			}
+		})
+	}
+}
+
+// W1 with ten rewrite rules and both lists: a known name pays nothing for them.
+func BenchmarkLaneWithNames(b *testing.B) {
+	w := workload{10, 10, 100, 10, "sum"}
+	var rewrites, lists strings.Builder
+	rewrites.WriteString("[pre]\n")
+	for i := range 10 {
+		fmt.Fprintf(&rewrites, "^prod\\.old%d\\. = prod.new%d.\n", i, i)
+		fmt.Fprintf(&lists, "\\.secret%d\\.\n", i)
+	}
+	for name, on := range map[string]bool{"off": false, "on": true} {
+		b.Run(name, func(b *testing.B) {
+			a := benchAggregator(b, 1, w.ruleText(), false)
+			if on {
+				p := new(naming.Policy)
+				p.Rewrites, _ = naming.ParseRewrites("rewrite.conf", []byte(rewrites.String()))
+				p.Deny, _ = naming.ParseList("deny.conf", []byte(lists.String()), naming.Regexps)
+				p.Allow, _ = naming.ParseList("allow.conf", []byte("^prod\n"+lists.String()), naming.Regexps)
+				a.SetNames(p)
+			}
+			lines := w.lines()
+			feedLines(a, lines, 10000)
 			before := a.Stats()
 			b.ReportAllocs()
 			b.ResetTimer()

@@ -100,6 +100,7 @@ func (l *Lane) bindAll(matches []rules.Match) (full int) {
 		h, ok := l.agg.bind(l, l.rs, matches, i)
 		if !ok {
 			full++
+			l.agg.stat.full.Add(1)
 		} else if h != 0 && !slices.Contains(l.bound, h) {
 			l.bound = append(l.bound, h)
 		}

@@ -8,6 +8,7 @@ import (
 
 // counters are those that no lane keeps.
 type counters struct {
+	full                            atomic.Uint64 // outputs and buckets that could not be made
 	rows                            atomic.Uint64
 	closed, amended, early, partial atomic.Uint64 // buckets
 	late                            atomic.Uint64 // datapoints

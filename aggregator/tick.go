@@ -17,6 +17,9 @@ type tickState struct {
 	now  float64   // the clock at the last Tick
 
 	again bool // rows are early or amending
+
+	full   uint64  // counters.full as last warned of
+	fullAt float64 // when it may be warned of again
 }
 
 // rowBatch is how many rows are handed to Emit at a time, or a few more.
@@ -41,8 +44,9 @@ func (a *Aggregator) Tick() {
 		a.tick.due = due
 	}
 	if n := a.stat.partial.Load() - partial; n > 0 {
-		a.cfg.Logger.Warn("emitted buckets that had begun before the start: they lack what came until then", "buckets", n)
+		a.cfg.Logger.Info("emitted buckets that had begun before the start: they lack what came until then", "buckets", n)
 	}
+	a.warnFull(now)
 	a.sweep(now)
 }
 
@@ -69,6 +73,20 @@ func (a *Aggregator) turnBack(now float64) {
 		o.idle = min(o.idle, now)
 		o.mu.Unlock()
 	}
+}
+
+// fullInterval is the least time between two warnings of a reached limit.
+const fullInterval = 60
+
+// warnFull says that a limit keeps contributions out.
+func (a *Aggregator) warnFull(now float64) {
+	n := a.stat.full.Load()
+	if n == a.tick.full || now < a.tick.fullAt {
+		return
+	}
+	a.cfg.Logger.Warn("a limit is reached and datapoints are dropped: raise max_outputs or max_buckets, or make fewer outputs",
+		"outputs_limit", a.cfg.MaxOutputs, "buckets_limit", a.cfg.MaxBuckets, "refused", n-a.tick.full)
+	a.tick.full, a.tick.fullAt = n, now+fullInterval
 }
 
 // Next returns when Tick has something to do, in Unix seconds.

@@ -258,7 +258,7 @@ func (d *daemon) start() error {
 	err := d.in.Listen()
 	if err != nil {
 		d.abandon()
-		return err
+		return fmt.Errorf("%w (keys listen, listen_pickle and [[listener]], flags --listen and --listen-pickle)", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	d.cancel = cancel
