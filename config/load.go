@@ -175,3 +175,17 @@ func resolve(dir string, paths ...*string) {
 		}
 	}
 }
+
+// Given reports whether a key such as "listen_pickle" has a value in the file or
+// by a flag, and so is not a default.
+func (c *Config) Given(key string) bool {
+	if c.origin == nil {
+		return false
+	}
+	_, byFlag := c.origin.flags[key]
+	if c.origin.src == nil {
+		return byFlag
+	}
+	_, inFile := c.origin.src.places[key]
+	return byFlag || inFile
+}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"time"
@@ -72,6 +74,9 @@ func (d *daemon) listeners() ([]ingest.Listener, error) {
 				break
 			}
 		}
+		if l.Socket == nil && c.Protocol == ingest.Pickle && c.Address == d.cfg.ListenPickle && d.waives(c.Address) {
+			continue
+		}
 		out = append(out, l)
 	}
 	for i, h := range handed {
@@ -82,6 +87,25 @@ func (d *daemon) listeners() ([]ingest.Listener, error) {
 		}
 	}
 	return out, nil
+}
+
+// waives says whether the pickle listener is left out: nobody has asked for it,
+// and its port belongs to another program, so that plaintext alone is better than
+// no daemon.
+func (d *daemon) waives(address string) bool {
+	if d.cfg.Given("listen_pickle") {
+		return false
+	}
+	ln, err := net.Listen("tcp", address)
+	if err == nil {
+		ln.Close()
+		return false
+	}
+	if !errors.Is(err, unix.EADDRINUSE) {
+		return false // ingest says what is wrong
+	}
+	d.log.Warn("no pickle listener: its default port is in use; set listen_pickle (--listen-pickle) to another address, or to \"\"", "address", address)
+	return true
 }
 
 // tell informs the service manager, if there is one.
