@@ -117,19 +117,15 @@ func (a *Aggregator) firstWrite(o *output, now float64) float64 {
 	return never
 }
 
-// absorb adds a lane's part to the bucket. It takes over values if it has none,
-// and then returns true. The caller holds out.mu.
-func (b *bucket) absorb(c *cell.Cell, v *cell.Values) (kept bool) {
+// absorb adds a lane's part to the bucket, and takes its values over if it has
+// none. The caller holds out.mu.
+func (b *bucket) absorb(c *cell.Cell, v *cell.Values) {
 	b.cell.Merge(c)
-	switch {
-	case v == nil:
-	case b.values == nil:
+	if b.values == nil {
 		b.values = v
-		return true
-	default:
+	} else {
 		b.values.Merge(v)
 	}
-	return false
 }
 
 // turnBack moves to the past what was noted or planned by a clock that was wrong,
