@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/coalesce-metrics/coalesce/cell"
 	"github.com/coalesce-metrics/coalesce/naming"
 	"github.com/coalesce-metrics/coalesce/rules"
 	"github.com/coalesce-metrics/coalesce/series"
@@ -27,6 +28,16 @@ type Row struct {
 	Name  string
 	Value float64
 	Time  int64 // the bucket's start, Unix seconds
+}
+
+// Output is what is known of an output from its first datapoint on.
+type Output struct {
+	// Name holds the byte 0 where each method stands if there are several; see
+	// rules.AppendRow.
+	Name    string
+	Methods []cell.Method
+	Period  int64 // seconds
+	Input   bool  // made by rules.NewInput: the series itself
 }
 
 // Config says how to aggregate. All times are in seconds.
@@ -85,6 +96,12 @@ type Config struct {
 	// Forward takes n whole plaintext lines, only valid during the call. It is
 	// called by many goroutines and must not block for long. Needed with ForwardAll.
 	Forward func(lines []byte, n int)
+	// Archive, where set, keeps what has been closed, and gives it back for late
+	// datapoints.
+	Archive Archive
+	// Announce, where set, is told of each output when it becomes known, before
+	// anything is added to it. It must not call the aggregator.
+	Announce func(Output)
 	// Logger gets the transitions that an operator should know of.
 	Logger *slog.Logger
 }

@@ -41,11 +41,19 @@ type bucket struct {
 	amendAt float64 // never unless late datapoints wait
 	last    float64 // when a lane last asked for the bucket or handed its part over
 	emitted int64   // datapoints in the last emission
+	kept    int64   // datapoints as the archive last got it
+	part    *part   // where the archive gets it in parts
 	sentAt  float64 // the clock at the last emission
 	early   bool    // the last emission was one by write_back
 	closed  bool
 	partial bool // began before this run
 	gone    bool
+
+	recall   recallState
+	recalled bool  // what the archive had is part of it
+	silent   bool  // nothing is emitted, because what was emitted before is not known
+	revoked  bool  // nor is it kept: its datapoints count as too old
+	carried  int64 // datapoints that an earlier run has counted
 }
 
 func (b *bucket) end() int64 { return b.start + b.out.spec.period }
@@ -74,7 +82,8 @@ func (a *Aggregator) admit(o *output, t int64, now float64) (int64, Drop) {
 	start := floor(t, o.spec.period)
 	b := o.buckets[start]
 	if b == nil {
-		if o.gone.contains(start) || float64(start) < a.notBefore {
+		from, ok := a.originOf(o, start)
+		if !ok {
 			return 0, TooOld
 		}
 		if a.buckets.Add(1) > int64(a.cfg.MaxBuckets) {
@@ -82,7 +91,7 @@ func (a *Aggregator) admit(o *output, t int64, now float64) (int64, Drop) {
 			a.stat.full.Add(1)
 			return 0, BucketsFull
 		}
-		b = a.newBucket(o, start, now)
+		b = a.newBucket(o, start, now, from)
 	}
 	if b.closed && b.amendAt == never {
 		b.amendAt = max(now, b.sentAt) + o.timing.amend
@@ -92,7 +101,7 @@ func (a *Aggregator) admit(o *output, t int64, now float64) (int64, Drop) {
 	return start, added
 }
 
-func (a *Aggregator) newBucket(o *output, start int64, now float64) *bucket {
+func (a *Aggregator) newBucket(o *output, start int64, now float64, from origin) *bucket {
 	b := &bucket{out: o, start: start, due: never, dropDue: never, writeAt: never, amendAt: never, last: math.Inf(-1)}
 	end := float64(b.end())
 	b.closeAt = max(end, now) + o.timing.grace
@@ -100,7 +109,13 @@ func (a *Aggregator) newBucket(o *output, start int64, now float64) *bucket {
 		b.closeAt = never
 	}
 	b.partial = !a.resumed && float64(start) < a.started && a.started < end
-	b.writeAt = a.firstWrite(o, now)
+	b.recall, b.silent = from.recall, from.silent
+	if from.part {
+		b.part = new(part)
+	}
+	if b.recall == atHand && !b.silent {
+		b.writeAt = a.firstWrite(o, now)
+	}
 	if o.buckets == nil {
 		o.buckets = make(map[int64]*bucket, 2)
 	}
@@ -120,6 +135,9 @@ func (a *Aggregator) firstWrite(o *output, now float64) float64 {
 // absorb adds a lane's part to the bucket, and takes its values over if it has
 // none. The caller holds out.mu.
 func (b *bucket) absorb(c *cell.Cell, v *cell.Values) {
+	if b.part != nil {
+		b.part.absorb(c, v)
+	}
 	b.cell.Merge(c)
 	if b.values == nil {
 		b.values = v
@@ -133,9 +151,11 @@ func (b *bucket) absorb(c *cell.Cell, v *cell.Values) {
 func (b *bucket) turnBack(a *Aggregator, now float64) {
 	t := &b.out.timing
 	b.last, b.sentAt = min(b.last, now), min(b.sentAt, now)
-	if !b.closed {
+	if !b.closed && b.recall != asked {
 		b.closeAt = min(b.closeAt, max(float64(b.end()), now)+t.grace)
-		b.writeAt = min(b.writeAt, a.firstWrite(b.out, now))
+		if b.writeAt != never {
+			b.writeAt = min(b.writeAt, a.firstWrite(b.out, now))
+		}
 	}
 	if b.amendAt != never {
 		b.amendAt = min(b.amendAt, now+t.amend)

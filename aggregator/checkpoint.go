@@ -18,18 +18,28 @@ import (
 //
 //	checkpoint = magic, saved, notBefore, departure, #rules, ID..., #outputs, output...,
 //	             #departed, (row, span)..., #claims, claim...
-//	output     = name, period, #methods, method..., index of rule or -1, values, grace,
+//	output     = name, period, #methods, method..., index of rule or -1, flags, grace,
 //	             amend, keep, #spans, span..., #buckets, bucket...
-//	bucket     = start, flags, closeAt, amendAt, last, sentAt, emitted, cell
+//	bucket     = start, flags, closeAt, amendAt, last, sentAt, emitted, cell[, part]
 //	claim      = name, #terms, term...
 //	term       = from, index of output, or -1 and its period and hull where it has left
 const checkpointMagic = "coalesce checkpoint 1\n"
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// What a checkpoint says of an output, and of a bucket.
 const (
+	flagValues = 1 << 0
+	flagInput  = 1 << 1
+
 	flagClosed  = 1 << 0
 	flagPartial = 1 << 1
+
+	flagMissing  = 1 << 2 // what the archive has of it is still to be had
+	flagRecalled = 1 << 3
+	flagSilent   = 1 << 4
+	flagRevoked  = 1 << 5
+	flagPart     = 1 << 6 // the part follows that the archive has not got
 )
 
 // Checkpoint returns all that a later run needs to go on with: the open and
@@ -116,11 +126,14 @@ func (e *encoder) output(o *output) {
 		rule = int64(pos)
 	}
 	e.int(rule)
-	values := uint64(0)
+	flags := uint64(0)
 	if o.values {
-		values = 1
+		flags |= flagValues
 	}
-	e.uint(values)
+	if o.spec.input {
+		flags |= flagInput
+	}
+	e.uint(flags)
 	e.float(o.timing.grace)
 	e.float(o.timing.amend)
 	e.float(o.timing.keep)
@@ -130,13 +143,7 @@ func (e *encoder) output(o *output) {
 	}
 	e.uint(uint64(len(o.buckets)))
 	for _, b := range o.buckets {
-		flags := uint64(0)
-		if b.closed {
-			flags |= flagClosed
-		}
-		if b.partial {
-			flags |= flagPartial
-		}
+		flags := b.flags()
 		e.int(b.start)
 		e.uint(flags)
 		e.float(b.closeAt)
@@ -145,7 +152,25 @@ func (e *encoder) output(o *output) {
 		e.float(b.sentAt)
 		e.int(b.emitted)
 		e.buf = cell.AppendBinary(e.buf, &b.cell, b.values)
+		if b.part != nil {
+			e.buf = cell.AppendBinary(e.buf, &b.part.cell, b.part.values)
+		}
 	}
+}
+
+func (b *bucket) flags() (flags uint64) {
+	for _, f := range [...]struct {
+		set  bool
+		flag uint64
+	}{
+		{b.closed, flagClosed}, {b.partial, flagPartial}, {b.recall != atHand, flagMissing}, {b.recalled, flagRecalled},
+		{b.silent, flagSilent}, {b.revoked, flagRevoked}, {b.part != nil, flagPart},
+	} {
+		if f.set {
+			flags |= f.flag
+		}
+	}
+	return flags
 }
 
 // ErrCheckpoint is wrapped by what Restore says of a damaged checkpoint.
@@ -208,14 +233,14 @@ func (a *Aggregator) restoreOutput(d *decoder, ids []string) *output {
 	if d.bad {
 		return nil
 	}
-	sp := makeSpec(period, methods)
+	rule, flags := d.int(), d.uint()
+	sp := makeSpec(period, methods, flags&flagInput != 0)
 	if a.outputs[name+sp.key] != nil {
 		d.bad = true
 		return nil
 	}
 	o := a.newOutput(name+sp.key, name, sp)
-	rule := d.int()
-	o.values = d.uint() == 1
+	o.values = flags&flagValues != 0
 	o.timing = timing{grace: d.length(), amend: d.length(), keep: d.length()}
 	if rule >= 0 && rule < int64(len(ids)) {
 		if st := a.ruleByID[ids[rule]]; st != nil {
@@ -244,10 +269,24 @@ func (a *Aggregator) restoreBucket(d *decoder, o *output) {
 	b.closed, b.partial = flags&flagClosed != 0, flags&flagPartial != 0
 	b.closeAt, b.amendAt, b.last, b.sentAt = d.float(), d.float(), d.float(), d.float()
 	b.emitted = d.int()
-	var err error
-	if b.cell, b.values, d.buf, err = cell.Decode(d.buf); err != nil || d.bad {
-		d.bad = true
+	d.cell(&b.cell, &b.values)
+	if flags&flagPart != 0 {
+		b.part = new(part)
+		d.cell(&b.part.cell, &b.part.values)
+	}
+	if d.bad {
 		return
+	}
+	b.recalled, b.silent, b.revoked = flags&flagRecalled != 0, flags&flagSilent != 0, flags&flagRevoked != 0
+	b.carried = b.cell.Count
+	if flags&flagMissing != 0 {
+		b.recall = missing
+	}
+	if a.cfg.Archive == nil && b.silent {
+		b.revoked = true
+	}
+	if b.closed || b.recalled {
+		b.kept = b.emitted
 	}
 	if o.buckets == nil {
 		o.buckets = make(map[int64]*bucket)
@@ -259,7 +298,13 @@ func (a *Aggregator) restoreBucket(d *decoder, o *output) {
 	if b.closed {
 		b.closeAt = never
 	} else {
-		b.amendAt, b.writeAt = never, a.firstWrite(o, a.cfg.Now())
+		b.amendAt = never
+		if b.recall == missing { // an answer that it waited for does not come
+			b.closeAt = max(float64(b.end()), a.cfg.Now()) + o.timing.grace
+		}
+		if b.recall == atHand && !b.recalled && !b.silent {
+			b.writeAt = a.firstWrite(o, a.cfg.Now())
+		}
 	}
 	o.buckets[b.start] = b
 	a.buckets.Add(1)
@@ -362,6 +407,16 @@ func (d *decoder) hull() span {
 	}
 	d.buf = before
 	return d.span()
+}
+
+func (d *decoder) cell(c *cell.Cell, v **cell.Values) {
+	if d.bad {
+		return
+	}
+	var err error
+	if *c, *v, d.buf, err = cell.Decode(d.buf); err != nil {
+		d.bad, d.buf = true, nil
+	}
 }
 
 // length reads a time span.

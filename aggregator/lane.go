@@ -32,6 +32,8 @@ type Lane struct {
 	refs   [plaintext.BatchSize]series.Ref
 	touch  uint64
 
+	collected bool // what is added is kept by its own name
+
 	matcher rules.Matcher
 	scratch []byte
 	naming  naming.Scratch
@@ -132,6 +134,11 @@ func (l *Lane) Add(b *plaintext.Batch) {
 	for i := range n {
 		l.hashes[i] = hasher.Sum(b.Name(i))
 	}
+	if l.collected {
+		for i := range n {
+			l.hashes[i] = l.hashes[i].Other()
+		}
+	}
 	l.touch ^= table.Touch(l.hashes[:n])
 	version := l.rs.version
 	for i := range n {
@@ -164,6 +171,14 @@ func (l *Lane) Add(b *plaintext.Batch) {
 		}
 		l.addSlow(b, i, ref)
 	}
+}
+
+// AddCollected is Add for datapoints whose series themselves are kept, as
+// rules.Set.MatchCollected says.
+func (l *Lane) AddCollected(b *plaintext.Batch) {
+	l.collected = true
+	l.Add(b)
+	l.collected = false
 }
 
 // addSlow takes in any datapoint.

@@ -42,7 +42,11 @@ func (l *Lane) relearn(name []byte, h series.Hash) series.Ref {
 		a.table.Put(h, ref, rs.version, l.tick)
 		return ref
 	}
-	matches := rs.set.Match(&l.matcher, d.Name)
+	match := rs.set.Match
+	if l.collected {
+		match = rs.set.MatchCollected
+	}
+	matches := match(&l.matcher, d.Name)
 	forward := a.cfg.ForwardAll
 	for _, m := range matches {
 		forward = forward && m.Rule.Forward && !isRow(d.Name, m)
@@ -74,22 +78,23 @@ func (l *Lane) relearn(name []byte, h series.Hash) series.Ref {
 	return ref
 }
 
-// owned keeps the matches whose outputs this instance owns. It also says whether
-// the datapoint itself is this instance's to forward, of all that receive it: it
-// belongs to the owner of the first output, or else of its name.
+// owned keeps the matches whose outputs this instance owns; the series itself is
+// kept wherever it comes to. It also says whether the datapoint itself is this
+// instance's to forward, of all that receive it: it belongs to the owner of the
+// first output, or else of its name.
 func (a *Aggregator) owned(matches []rules.Match, name []byte) (kept []rules.Match, mine bool) {
-	if len(matches) == 0 {
-		return nil, a.cfg.Owns(name)
-	}
+	first := true
 	kept = matches[:0]
-	for i, m := range matches {
-		owns := a.cfg.Owns(rules.AppendRow(nil, m.Output, m.Rule.Methods[0]))
-		mine = mine || i == 0 && owns
+	for _, m := range matches {
+		owns := m.Rule.Input || a.cfg.Owns(rules.AppendRow(nil, m.Output, m.Rule.Methods[0]))
+		if first && !m.Rule.Input {
+			first, mine = false, owns
+		}
 		if owns {
 			kept = append(kept, m)
 		}
 	}
-	return kept, mine
+	return kept, mine || first && a.cfg.Owns(name)
 }
 
 // bindAll puts the feeds of all matches into l.bound, and returns for how many
@@ -123,6 +128,9 @@ func (l *Lane) departsAs(received, name []byte) []byte {
 
 // isRow says whether a name is one of the rows that it feeds itself.
 func isRow(name []byte, m rules.Match) bool {
+	if m.Rule.Input {
+		return false
+	}
 	if string(m.Output) == string(name) {
 		return true
 	}

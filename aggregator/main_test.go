@@ -100,9 +100,14 @@ func (c *clock) add(name string, value, time float64) {
 }
 
 func addTo(l *Lane, name string, value, time float64) {
+	l.Add(batchOf(name, value, time))
+}
+
+// batchOf returns a batch of one datapoint.
+func batchOf(name string, value, time float64) *plaintext.Batch {
 	var b plaintext.Batch
 	b.Add([]byte(name), value, time)
-	l.Add(&b)
+	return &b
 }
 
 // tick sets the clock and ticks.

@@ -15,6 +15,7 @@ import (
 type spec struct {
 	period  int64 // seconds
 	methods []cell.Method
+	input   bool   // made by rules.NewInput: kept, and no rows are emitted
 	key     string // the above as text
 }
 
@@ -73,13 +74,16 @@ const (
 	always  = math.MinInt64
 )
 
-func newSpec(r *rules.Rule) *spec { return makeSpec(r.Period, r.Methods) }
+func newSpec(r *rules.Rule) *spec { return makeSpec(r.Period, r.Methods, r.Input) }
 
-func makeSpec(period int64, methods []cell.Method) *spec {
-	s := &spec{period: period, methods: methods}
+func makeSpec(period int64, methods []cell.Method, input bool) *spec {
+	s := &spec{period: period, methods: methods, input: input}
 	b := append([]byte{0}, strconv.FormatInt(period, 10)...)
 	for _, m := range methods {
 		b = append(append(b, ' '), m.String()...)
+	}
+	if input {
+		b = append(b, " input"...)
 	}
 	s.key = string(b)
 	return s

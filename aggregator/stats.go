@@ -12,6 +12,8 @@ type counters struct {
 	rows                            atomic.Uint64
 	closed, amended, early, partial atomic.Uint64 // buckets
 	late                            atomic.Uint64 // datapoints
+	merged                          atomic.Uint64 // buckets
+	revoked, carried                atomic.Uint64 // contributions: taken back; of these, those added by an earlier run
 }
 
 // Stats is what the aggregator has counted since its start. Always
@@ -32,6 +34,7 @@ type Stats struct {
 	Rows                            uint64 // handed to Emit
 	Closed, Amended, Early, Partial uint64 // buckets emitted: first, again, by write_back, begun before the start
 	Late                            uint64 // datapoints that came after their bucket had closed
+	Merged                          uint64 // buckets too old to be emitted again, given to the archive
 
 	Series, Outputs, Buckets int // held now
 	Rules                    int
@@ -61,6 +64,12 @@ func (a *Aggregator) Stats() Stats {
 			s.Dropped[i] += n
 		}
 	}
+	// Added, until it was found that they cannot be made whole.
+	revoked, carried := a.stat.revoked.Load(), a.stat.carried.Load()
+	s.Added -= revoked - carried
+	s.Contributions += carried
+	s.Dropped[TooOld] += revoked
+	s.Merged = a.stat.merged.Load()
 	rs := a.rules.Load()
 	s.Rules, s.Version = len(rs.states), rs.version
 	s.Series, s.Evicted = a.table.Len(), a.table.Evicted()

@@ -17,6 +17,8 @@ type tickState struct {
 	now  float64   // the clock at the last Tick
 
 	again bool // rows are early or amending
+	kept  bool // the archive was given something since its last Commit
+	asks  []*bucket
 
 	full   uint64  // counters.full as last warned of
 	fullAt float64 // when it may be warned of again
@@ -43,6 +45,7 @@ func (a *Aggregator) Tick() {
 		clear(due)
 		a.tick.due = due
 	}
+	a.ask()
 	if n := a.stat.partial.Load() - partial; n > 0 {
 		a.cfg.Logger.Info("emitted buckets that had begun before the start: they lack what came until then", "buckets", n)
 	}
@@ -139,8 +142,14 @@ func (a *Aggregator) mark(b *bucket, now float64) visit {
 	}
 	b.due = never
 	switch {
+	case !b.closed && b.closeAt <= now && b.recall == missing:
+		b.recall, b.closeAt = asked, never
+		a.tick.asks = append(a.tick.asks, b)
 	case !b.closed && b.closeAt <= now:
 		b.closed, b.closeAt, b.writeAt = true, never, never
+		if b.recalled {
+			return amending
+		}
 		return closing
 	case !b.closed && b.writeAt <= now:
 		b.writeAt = now + a.cfg.WriteBack
@@ -199,22 +208,47 @@ func (a *Aggregator) credit(f *feed, n int64, late bool) {
 // emit makes the rows of a bucket, unless nothing has come since they were last
 // made. The caller holds b.out.mu.
 func (a *Aggregator) emit(b *bucket, v visit, now float64) {
-	o := b.out
+	if b.revoked {
+		a.stat.revoked.Add(uint64(b.cell.Count - b.emitted))
+		a.stat.carried.Add(uint64(max(0, b.carried-b.emitted)))
+		b.emitted = b.cell.Count
+		return
+	}
 	news := b.cell.Count != b.emitted
 	amends := v == amending && b.emitted > 0
-	if v != early && !amends || amends && news {
+	if !b.silent && (v != early && !amends || amends && news) {
 		a.countEmission(b, amends)
 	}
 	if !news && !(v == closing && b.early && a.cfg.RepeatEarly) {
+		if v == closing {
+			a.keep(b) // what was emitted early is kept now
+		}
 		return
 	}
 	if b.early = v == early; b.early {
 		a.stat.early.Add(1)
+	} else {
+		a.keep(b)
 	}
 	b.emitted, b.sentAt = b.cell.Count, now
+	if b.silent {
+		a.stat.merged.Add(1)
+		return
+	}
+	a.addRows(b)
+}
+
+// addRows makes the rows of a bucket. A percentile is left out where the archive
+// had no values.
+func (a *Aggregator) addRows(b *bucket) {
+	o := b.out
+	if o.spec.input {
+		return
+	}
+	whole := b.values.Len() == b.cell.Count
 	for i := range o.rows {
-		if o.emits(i, b.start) {
-			r := &o.rows[i]
+		r := &o.rows[i]
+		if o.emits(i, b.start) && (whole || !r.method.NeedsValues()) {
 			a.tick.rows = append(a.tick.rows, Row{r.claim.name, r.method.Value(&b.cell, b.values), b.start})
 		}
 	}
@@ -248,6 +282,10 @@ func (a *Aggregator) separate(b *bucket, v visit) {
 }
 
 func (a *Aggregator) flushRows() {
+	if a.tick.kept {
+		a.cfg.Archive.Commit()
+		a.tick.kept = false
+	}
 	if len(a.tick.rows) > 0 {
 		a.stat.rows.Add(uint64(len(a.tick.rows)))
 		a.cfg.Emit(a.tick.rows, a.tick.again)
@@ -261,6 +299,7 @@ func (a *Aggregator) flushRows() {
 func (a *Aggregator) Flush() {
 	now := a.cfg.Now()
 	all := a.held()
+	a.recallNow(all)
 	slices.SortFunc(all, func(x, y *bucket) int { return cmp.Compare(x.start, y.start) })
 	for len(all) > 0 {
 		n := 1
@@ -273,7 +312,7 @@ func (a *Aggregator) Flush() {
 		for _, b := range all[:n] {
 			v := closing
 			b.out.mu.Lock()
-			if b.closed {
+			if b.closed || b.recalled {
 				v = amending
 			}
 			b.closed, b.closeAt, b.writeAt, b.amendAt = true, never, never, never

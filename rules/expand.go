@@ -99,6 +99,9 @@ func (m *Matcher) hit(e *entry) bool {
 		return true
 	}
 	from := len(m.buf)
+	if e.rule.Input {
+		m.buf = append(m.buf, m.name...)
+	}
 	for _, p := range e.rule.template {
 		if p.field < 0 {
 			m.buf = append(m.buf, p.text...)

@@ -11,6 +11,8 @@ type Set struct {
 	rules  []*Rule
 	plain  *trie // patterns over the whole series
 	tagged *trie // patterns with tags: over the name before the tags; nil if there is none
+
+	collected *entry // the first of NewInput without a pattern
 }
 
 // trie is a node of the index.
@@ -53,6 +55,12 @@ func NewSet(rules []*Rule) *Set {
 	b := indexer{kids: map[kidKey]*candidate{}, literals: map[*leaf][]*entry{}}
 	for i, r := range s.rules {
 		e := &entry{r, i}
+		if r.Input && r.Pattern == "" {
+			if s.collected == nil {
+				s.collected = e
+			}
+			continue
+		}
 		if len(r.tags) == 0 {
 			b.insert(s.plain, e)
 			continue

@@ -124,6 +124,9 @@ func onOff(key, value string) (bool, error) {
 // canonical writes r so that equal rules have equal text.
 func canonical(r *Rule) string {
 	var b strings.Builder
+	if r.Input {
+		b.WriteString("input ")
+	}
 	fmt.Fprintf(&b, "%s (%d) = ", r.Output, r.Period)
 	for i, m := range r.Methods {
 		if i > 0 {

@@ -58,6 +58,7 @@ type Rule struct {
 	HasKeep     bool
 	Forward     bool // false: raw datapoints that match are not forwarded
 	Percentiles bool // the cells of the output hold values
+	Input       bool // made by NewInput: the output is the name itself
 
 	Fields []string // names of the captured fields in the order of the pattern
 

@@ -8,6 +8,9 @@ import "hash/maphash"
 // table neither keeps nor compares the names themselves.
 type Hash struct{ A, B uint64 }
 
+// Other returns the hash of another entry for the same name.
+func (h Hash) Other() Hash { return Hash{h.A, ^h.B} }
+
 // Hasher makes Hashes. It is a plain value; copies of it agree.
 type Hasher struct{ a, b maphash.Seed }
 
