@@ -100,8 +100,9 @@ type Config struct {
 	// datapoints.
 	Archive Archive
 	// Announce, where set, is told of each output when it becomes known, before
-	// anything is added to it. It must not call the aggregator.
-	Announce func(Output)
+	// anything is added to it, and Departed when it leaves. They must not call the
+	// aggregator.
+	Announce, Departed func(Output)
 	// Logger gets the transitions that an operator should know of.
 	Logger *slog.Logger
 }

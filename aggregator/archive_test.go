@@ -279,10 +279,11 @@ func withInputs(t *testing.T, set *rules.Set) *rules.Set {
 }
 
 func TestInputsAreKeptAndNotSent(t *testing.T) {
-	var known []Output
+	var known, left []Output
 	c, f := archiving(t, 1000, "out (10) = sum in.*\n", func(cfg *Config) {
 		cfg.Rules = withInputs(t, cfg.Rules)
 		cfg.Announce = func(o Output) { known = append(known, o) }
+		cfg.Departed = func(o Output) { left = append(left, o) }
 		cfg.ForwardAll = true
 	})
 	c.add("in.a", 1, 1001)
@@ -311,6 +312,10 @@ func TestInputsAreKeptAndNotSent(t *testing.T) {
 		t.Error("the values of a collected series are not kept")
 	}
 	c.drops()
+	c.through(1100 + 3600 + 10)
+	if len(left) != len(known) {
+		t.Errorf("%d outputs left, want %d", len(left), len(known))
+	}
 }
 
 // TestArchiveModel adds at random, some of it late, with crashes and restarts,

@@ -109,7 +109,7 @@ func (a *Aggregator) newOutput(key, name string, sp *spec) *output {
 	a.outputs[key] = o
 	a.rest(o, o.idle)
 	if a.cfg.Announce != nil {
-		a.cfg.Announce(Output{Name: name, Methods: sp.methods, Period: sp.period, Input: sp.input})
+		a.cfg.Announce(o.public())
 	}
 	return o
 }

@@ -59,6 +59,9 @@ func (a *Aggregator) sweep(now float64) {
 		o.mu.Unlock()
 	}
 	for _, o := range left {
+		if a.cfg.Departed != nil {
+			a.cfg.Departed(o.public())
+		}
 		a.settle(o) // those that stood behind it take over
 	}
 	if len(left) > 0 {

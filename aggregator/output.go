@@ -46,6 +46,10 @@ type output struct {
 	hasLeft atomic.Bool
 }
 
+func (o *output) public() Output {
+	return Output{Name: o.name, Methods: o.spec.methods, Period: o.spec.period, Input: o.spec.input}
+}
+
 // timing is when an output's buckets close, in seconds.
 type timing struct {
 	grace float64 // after the end
