@@ -2,7 +2,10 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -12,10 +15,17 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/coalesce-metrics/coalesce/pickle"
+	"github.com/coalesce-metrics/coalesce/plaintext"
+	"github.com/coalesce-metrics/coalesce/route"
 )
 
 // The test binary is also the system that the tests measure: with FAKE set, it
-// takes the daemon's flags and aggregates naively. Its value says what it does wrong.
+// reads the daemon's configuration and aggregates naively. Its value says what it does wrong.
 func TestMain(m *testing.M) {
 	if mode := os.Getenv("FAKE"); mode != "" {
 		if err := fake(mode, os.Args[1:]); err != nil {
@@ -29,6 +39,17 @@ func TestMain(m *testing.M) {
 
 var ruleLine = regexp.MustCompile(`^aggregates\.<env>\.app\.<app>\.all\.(\S+) \((\d+)\) = (\w+) `)
 
+// fakeConfig is what a faker reads of its configuration.
+type fakeConfig struct {
+	Rules        string `toml:"rules"`
+	Listen       string `toml:"listen"`
+	ListenPickle string `toml:"listen_pickle"`
+	Forward      bool   `toml:"forward_all"`
+	Destinations []struct {
+		Address string `toml:"address"`
+	} `toml:"destination"`
+}
+
 // A faker writes its output whenever all its connections are closed: all of it
 // each time, so that the last time is the whole.
 type faker struct {
@@ -36,12 +57,25 @@ type faker struct {
 	forward bool
 	period  int64
 	methods map[string]string // by the metric's tail
-	out     *bufio.Writer
+	ring    *route.Ring
 
 	mu     sync.Mutex
+	outs   []*fakeOut
 	open   int
 	points map[string][]float64 // by "output timestamp"
 	lines  int
+}
+
+// A fakeOut is a destination; what is written before it is up waits.
+type fakeOut struct {
+	waiting bytes.Buffer
+	conn    net.Conn // nil until it is up
+}
+
+func (o *fakeOut) flush() {
+	if o.conn != nil {
+		o.waiting.WriteTo(o.conn)
+	}
 }
 
 func fake(mode string, args []string) error {
@@ -49,10 +83,12 @@ func fake(mode string, args []string) error {
 		fmt.Println("fake 1")
 		return nil
 	}
-	flag := func(name string) string { return args[slices.Index(args, name)+1] }
-	f := &faker{mode: mode, methods: map[string]string{}, points: map[string][]float64{}}
-	f.forward = slices.Contains(args, "--forward-all=true")
-	rules, err := os.ReadFile(flag("--rules"))
+	var cfg fakeConfig
+	if _, err := toml.DecodeFile(args[slices.Index(args, "--config")+1], &cfg); err != nil {
+		return err
+	}
+	f := &faker{mode: mode, forward: cfg.Forward, methods: map[string]string{}, points: map[string][]float64{}}
+	rules, err := os.ReadFile(cfg.Rules)
 	if err != nil {
 		return err
 	}
@@ -61,12 +97,21 @@ func fake(mode string, args []string) error {
 		f.methods[m[1]] = m[3]
 		fmt.Sscan(m[2], &f.period)
 	}
-	up, err := net.Dial("tcp", flag("--upstream"))
-	if err != nil {
+	var ring route.RingConfig
+	for _, d := range cfg.Destinations {
+		node, err := route.ParseNode(d.Address)
+		if err != nil {
+			return err
+		}
+		ring.Nodes = append(ring.Nodes, node)
+		o := new(fakeOut)
+		f.outs = append(f.outs, o)
+		go f.connect(o, fmt.Sprintf("%s:%d", node.Host, node.Port))
+	}
+	if f.ring, err = route.NewRing(ring); err != nil {
 		return err
 	}
-	f.out = bufio.NewWriter(up)
-	l, err := net.Listen("tcp", flag("--listen"))
+	l, err := net.Listen("tcp", cfg.Listen+cfg.ListenPickle) // one of them is empty
 	if err != nil {
 		return err
 	}
@@ -82,7 +127,23 @@ func fake(mode string, args []string) error {
 		f.mu.Lock()
 		f.open++
 		f.mu.Unlock()
-		go f.serve(c)
+		go f.serve(c, cfg.ListenPickle != "")
+	}
+}
+
+// connect brings a destination up as soon as it listens.
+func (f *faker) connect(o *fakeOut, address string) {
+	for {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			time.Sleep(5 * time.Millisecond)
+			continue
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		o.conn = c
+		o.flush()
+		return
 	}
 }
 
@@ -94,18 +155,22 @@ func (f *faker) stop() {
 	if f.mode == "late" { // a wrong value at the last moment
 		for key := range f.points {
 			output, second, _ := strings.Cut(key, " ")
-			fmt.Fprintf(f.out, "%s 0.25 %s\n", output, second)
+			fmt.Fprintf(&f.outs[0].waiting, "%s 0.25 %s\n", output, second)
 		}
-		f.out.Flush()
+		f.outs[0].flush()
 	}
 	os.Exit(0)
 }
 
-func (f *faker) serve(c net.Conn) {
-	for in := bufio.NewScanner(c); in.Scan(); {
-		f.mu.Lock()
-		f.line(in.Text())
-		f.mu.Unlock()
+func (f *faker) serve(c net.Conn, pickled bool) {
+	if pickled {
+		f.readFrames(c)
+	} else {
+		for in := bufio.NewScanner(c); in.Scan(); {
+			f.mu.Lock()
+			f.line(in.Text())
+			f.mu.Unlock()
+		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -113,6 +178,32 @@ func (f *faker) serve(c net.Conn) {
 		f.flush()
 	}
 	c.Close()
+}
+
+// readFrames reads pickle with the project's own decoder.
+func (f *faker) readFrames(c net.Conn) {
+	d := pickle.NewDecoder(128)
+	var size [4]byte
+	var b plaintext.Batch
+	for {
+		if _, err := io.ReadFull(c, size[:]); err != nil {
+			return
+		}
+		payload := make([]byte, binary.BigEndian.Uint32(size[:]))
+		if _, err := io.ReadFull(c, payload); err != nil {
+			return
+		}
+		if err := d.Decode(payload); err != nil {
+			return // its datapoints are missing
+		}
+		for d.Fill(&b) {
+			f.mu.Lock()
+			for i := range b.N {
+				f.line(fmt.Sprintf("%s %v %.0f", b.Name(i), b.Points[i].Value, b.Points[i].Time))
+			}
+			f.mu.Unlock()
+		}
+	}
 }
 
 func (f *faker) line(line string) {
@@ -131,7 +222,11 @@ func (f *faker) line(line string) {
 	part := strings.SplitN(name, ".", 5)
 	for range times {
 		if f.forward {
-			fmt.Fprintln(f.out, line)
+			to := f.ring.Get(nil, []byte(name))[0]
+			if f.lines == 100 && f.mode == "misroutes" {
+				to = (to + 1) % len(f.outs)
+			}
+			fmt.Fprintln(&f.outs[to].waiting, line)
 		} else if f.methods[part[4]] != "" {
 			key := fmt.Sprintf("aggregates.%s.app.%s.all.%s %d", part[0], part[2], part[4], second-second%f.period)
 			f.points[key] = append(f.points[key], value)
@@ -157,7 +252,9 @@ func (f *faker) flush() {
 				v = values[(len(values)*95+99)/100-1]
 			}
 		}
-		fmt.Fprintf(f.out, "%s %v %s\n", output, v, second)
+		fmt.Fprintf(&f.outs[0].waiting, "%s %v %s\n", output, v, second)
 	}
-	f.out.Flush()
+	for _, o := range f.outs {
+		o.flush()
+	}
 }

@@ -18,19 +18,23 @@ func (b *bench) print(w io.Writer) {
 	for _, s := range append(append([]*system.System{}, b.own...), b.peers...) {
 		fmt.Fprintf(w, "%s: %s.\n", s.Name, s.Version)
 	}
-	fmt.Fprintf(w, "Buckets of %d s, plaintext over loopback; generator, sink and system share the machine.\n", b.period)
+	fmt.Fprintf(w, "Buckets of %d s, over loopback; generator, sink and system share the machine, whose load was %s before.\n", b.period, b.loadBefore)
 	fmt.Fprint(w, "Medians; \"ratio\" compares CPU ns/pt with the first row of the load.\n\n")
 	report.Table(w, b.rows)
 	if len(b.comparisons) > 0 {
 		fmt.Fprintln(w)
 		report.Pairs(w, b.comparisons)
 	}
+	if spooled := report.Spooled(b.rows); len(spooled) > 0 {
+		fmt.Fprint(w, "\nTo the disk, and from there:\n\n")
+		report.Spools(w, spooled)
+	}
 	if many := report.WithManyMetrics(b.rows); len(many) > 0 {
 		fmt.Fprint(w, "\nResident memory with many metrics:\n\n")
 		report.Memory(w, many)
 	}
 	if len(b.counted) > 0 {
-		fmt.Fprint(w, "\nConservation, by rules that count (W5: by the lines forwarded of each metric):\n\n")
+		fmt.Fprint(w, "\nConservation, by rules that count (where all is forwarded, by the lines of each metric):\n\n")
 		fmt.Fprint(w, "| load | system | points sent | points counted | sent again |\n|---|---|--:|--:|--:|\n")
 		for _, line := range b.counted {
 			fmt.Fprintln(w, line)
@@ -41,15 +45,17 @@ func (b *bench) print(w io.Writer) {
 
 func (b *bench) printNotes(w io.Writer) {
 	fmt.Fprintln(w)
-	for _, wl := range b.workloads {
-		fmt.Fprintf(w, "- %s: %s", wl.Name, wl.About)
-		for _, r := range b.rows {
-			if r.Workload == wl.Name && len(r.Runs) > 0 && len(b.own) > 0 && r.System == b.own[0].Name {
-				fmt.Fprintf(w, "; generator and sink took %.0f ns/pt", report.HarnessNs(r.Runs))
-				break
+	for _, group := range b.groups {
+		for _, wl := range group {
+			fmt.Fprintf(w, "- %s: %s", wl.Name, wl.About)
+			for _, r := range b.rows {
+				if r.Workload == wl.Name && len(r.Runs) > 0 && len(b.own) > 0 && r.System == b.own[0].Name {
+					fmt.Fprintf(w, "; generator and sink took %.0f ns/pt", report.HarnessNs(r.Runs))
+					break
+				}
 			}
+			fmt.Fprintln(w, ".")
 		}
-		fmt.Fprintln(w, ".")
 	}
 	for _, n := range b.notes {
 		fmt.Fprintf(w, "- %s.\n", n)
@@ -71,4 +77,14 @@ func machine() string {
 		model = strings.Trim(line, "\t :")
 	}
 	return fmt.Sprintf("%d CPUs (%s), Linux %s, %s %s/%s", runtime.NumCPU(), model, kernel, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// loadAverage is how many threads wanted to run in the last one, five and fifteen minutes.
+func loadAverage() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	f := strings.Fields(string(b))
+	if err != nil || len(f) < 3 {
+		return "unknown"
+	}
+	return strings.Join(f[:3], " ")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,138 +39,164 @@ type job struct {
 	log    func(string)
 }
 
-// run starts the system, sends it the script, waits for its output and stops it.
-func (j *job) run(ctx context.Context) (r report.Run, err error) {
-	dir, err := os.MkdirTemp("", "coalesce-bench-")
-	if err != nil {
-		return r, err
-	}
-	defer os.RemoveAll(dir)
-	s, err := sink.Listen(check.Mode(j.w.Forward, j.method))
-	if err != nil {
-		return r, err
-	}
-	defer s.Close()
-	p, port, err := j.start(ctx, dir, s.Port())
-	if p != nil {
-		defer func() {
-			p.Stop(stopLimit) // a second time, where all went well
-			j.log(tail(filepath.Join(dir, "log"), err))
-		}()
-	}
-	if err != nil {
-		return r, err
-	}
-	e, err := j.measure(ctx, p, port, s, &r)
-	if err != nil || !j.strict {
-		return r, err
-	}
-	if err := p.Stop(stopLimit); err != nil {
-		return r, err
-	}
-	// Its connections are at their end now, and soon read.
-	for limit := time.Now().Add(stopLimit); s.Open() > 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(limit) {
-			return r, fmt.Errorf("a connection to the sink is open although the process ended")
-		}
-	}
-	s.View(func(st *sink.State) { r.Verdict = e.Judge(st); r.Resent = st.Resent })
-	return r, nil
+// A trial is a job that is being run.
+type trial struct {
+	*job
+	dir     string
+	sink    *sink.Sink
+	p       *proc.Process // nil until it is started
+	port    int           // that it listens on
+	disk    *disk         // nil unless it spools
+	before  time.Duration // its CPU time just before the first byte
+	harness time.Duration // that of this process, likewise
+	r       report.Run
 }
 
-// start starts the system, and waits until it listens and rests. The process is
-// returned even with an error, if it was started.
-func (j *job) start(ctx context.Context, dir string, sinkPort int) (p *proc.Process, port int, err error) {
-	site := system.Site{Dir: dir, SinkPort: sinkPort, Period: j.period, Forward: j.w.Forward, Rules: j.w.RuleSet(j.method)}
+// run starts the system, sends it the script, waits for its output and stops it.
+func (j *job) run(ctx context.Context) (r report.Run, err error) {
+	t := &trial{job: j}
+	if t.dir, err = os.MkdirTemp("", "coalesce-bench-"); err != nil {
+		return r, err
+	}
+	defer os.RemoveAll(t.dir)
+	if t.sink, err = sink.New(check.Mode(j.w.Forward, j.method), j.w.Sinks()); err != nil {
+		return r, err
+	}
+	defer t.sink.Close()
+	if j.w.Spool {
+		t.disk = watch(t.dir)
+	} else if err := t.sink.Open(); err != nil {
+		return r, err
+	}
+	defer func() {
+		if t.p != nil {
+			t.p.Stop(stopLimit) // a second time, where all went well
+			j.log(tail(filepath.Join(t.dir, "log"), err))
+		}
+	}()
+	if err := t.start(ctx); err != nil {
+		return r, err
+	}
+	e, err := t.measure(ctx)
+	if err != nil || !j.strict {
+		return t.r, err
+	}
+	return t.r, t.stop(e)
+}
+
+// start starts the system, and waits until it listens and rests.
+func (t *trial) start(ctx context.Context) (err error) {
+	site := system.Site{Dir: t.dir, SinkPorts: t.sink.Ports(), Period: t.period, Workload: t.w, Rules: t.w.RuleSet(t.method)}
 	if site.Port, err = proc.FreePort(); err != nil {
-		return nil, 0, err
+		return err
 	}
 	if site.SparePort, err = proc.FreePort(); err != nil {
-		return nil, 0, err
+		return err
 	}
-	setup := j.system.Configure(site)
+	t.port = site.Port
+	setup := t.system.Configure(site)
 	for name, content := range setup.Files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
-			return nil, 0, err
+		if err := os.WriteFile(filepath.Join(t.dir, name), []byte(content), 0o644); err != nil {
+			return err
 		}
 	}
-	log, err := os.Create(filepath.Join(dir, "log"))
+	log, err := os.Create(filepath.Join(t.dir, "log"))
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
 	defer log.Close() // the process has its own handle
-	if p, err = proc.Start(dir, log, setup.Env, j.system.Path, setup.Args...); err != nil {
-		return nil, 0, err
+	if t.p, err = proc.Start(t.dir, log, setup.Env, t.system.Path, setup.Args...); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	err = p.Wait(ctx, "it listens", func() (bool, error) {
-		s, err := proc.PortSockets(site.Port)
+	err = t.p.Wait(ctx, "it listens", func() (bool, error) {
+		s, err := proc.PortSockets(t.port)
 		return s.Listening, err
 	})
 	if err != nil {
-		return p, 0, err
+		return err
 	}
-	return p, site.Port, p.WaitIdle(ctx)
+	return t.p.WaitIdle(ctx)
 }
 
-// measure fills in r, and returns what it was judged by.
-func (j *job) measure(ctx context.Context, p *proc.Process, port int, s *sink.Sink, r *report.Run) (*check.Expected, error) {
+// measure fills in the run, and returns what it was judged by.
+func (t *trial) measure(ctx context.Context) (*check.Expected, error) {
 	var err error
-	if r.Idle, _, err = p.Memory(); err != nil {
+	if t.r.Idle, _, err = t.p.Memory(); err != nil {
 		return nil, err
 	}
-	var before, harness time.Duration
-	pace := j.system.Pace(j.w.Name)
-	sent, err := j.script.Send(ctx, fmt.Sprintf("127.0.0.1:%d", port), load.Options{
-		Points: j.points, Rate: pace.Rate, SendBuffer: pace.SendBuffer, Limit: inputLimit, Period: int64(j.period),
-		Begin: func() { before, err = p.CPU(); harness = ownCPU() },
-	})
+	sent, err := t.send(ctx)
 	if err != nil {
+		return nil, err
+	}
+	t.r.Input = time.Since(sent.Start)
+	t.r.Harness = ownCPU() - t.harness
+	t.r.Points = sent.Points
+	t.r.Metrics = int(min(sent.Points, int64(t.w.Metrics())))
+	t.r.NameBytes = t.w.NameBytes(t.r.Metrics)
+
+	if t.disk != nil {
+		if err := t.write(ctx, sent); err != nil {
+			return nil, err
+		}
+	}
+	e := check.Expect(t.w, t.method, sent)
+	if t.disk != nil {
+		err = t.drain(ctx, e)
+	} else {
+		err = t.await(ctx, e)
+	}
+	if err != nil {
+		return nil, err
+	}
+	after, err := t.p.CPU()
+	if err != nil {
+		return nil, err
+	}
+	t.r.CPU = after - t.before
+	t.r.After, t.r.Peak, err = t.p.Memory()
+	return e, err
+}
+
+// send sends the script, and waits until the system has read all of it.
+func (t *trial) send(ctx context.Context) (*load.Sent, error) {
+	pace := t.system.Pace(t.w.Name)
+	o := load.Options{
+		Points: t.points, Rate: pace.Rate, SendBuffer: pace.SendBuffer, Limit: inputLimit, Period: int64(t.period),
+	}
+	var err error
+	o.Begin = func() { t.before, err = t.p.CPU(); t.harness = ownCPU() }
+	if t.disk != nil {
+		o.Before = func(n int) { t.disk.pace(ctx, n) }
+	}
+	sent, sendErr := t.script.Send(ctx, fmt.Sprintf("127.0.0.1:%d", t.port), o)
+	if err := errors.Join(sendErr, err); err != nil {
 		return nil, err
 	}
 	if sent.Points == 0 {
 		return nil, fmt.Errorf("nothing was sent")
 	}
-	drain, cancel := context.WithTimeout(ctx, drainLimit)
+	ctx, cancel := context.WithTimeout(ctx, drainLimit)
 	defer cancel()
-	err = p.Wait(drain, "the input is read", func() (bool, error) {
-		s, err := proc.PortSockets(port)
+	err = t.p.Wait(ctx, "the input is read", func() (bool, error) {
+		s, err := proc.PortSockets(t.port)
 		return s.Open == 0 && s.Unread == 0, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	r.Input = time.Since(sent.Start)
-	r.Harness = ownCPU() - harness
-	r.Points = sent.Points
-	r.Metrics = int(min(sent.Points, int64(j.w.Metrics())))
-	r.NameBytes = j.w.NameBytes(r.Metrics)
-
-	e := check.Expect(j.w, j.method, sent)
-	if err := j.await(ctx, p, s, e, r); err != nil {
-		return nil, err
-	}
-	after, err := p.CPU()
-	if err != nil {
-		return nil, err
-	}
-	r.CPU = after - before
-	r.After, r.Peak, err = p.Memory()
-	return e, err
+	return sent, err
 }
 
 // await waits until the output is complete, or until none has come for so long
 // that none will.
-func (j *job) await(ctx context.Context, p *proc.Process, s *sink.Sink, e *check.Expected, r *report.Run) error {
-	quiet := j.system.Lateness + 2*time.Duration(j.period)*time.Second
+func (t *trial) await(ctx context.Context, e *check.Expected) error {
+	quiet := t.system.Lateness + 2*time.Duration(t.period)*time.Second
 	start, last, since := time.Now(), int64(-1), time.Now()
-	return p.Wait(ctx, "its output is complete", func() (bool, error) {
-		if n := s.Lines(); n != last {
+	return t.p.Wait(ctx, "its output is complete", func() (bool, error) {
+		if n := t.sink.Lines(); n != last {
 			last, since = n, time.Now()
 			if n >= e.Lines() {
-				s.View(func(st *sink.State) { r.Verdict = e.Judge(st); r.Resent = st.Resent })
-				if r.Verdict.OK() {
+				t.judge(e)
+				if t.r.Verdict.OK() {
 					return true, nil
 				}
 			}
@@ -177,9 +204,33 @@ func (j *job) await(ctx context.Context, p *proc.Process, s *sink.Sink, e *check
 		if time.Since(since) < quiet && time.Since(start) < outputLimit {
 			return false, nil
 		}
-		s.View(func(st *sink.State) { r.Verdict = e.Judge(st); r.Resent = st.Resent })
+		t.judge(e)
 		return true, nil
 	})
+}
+
+func (t *trial) judge(e *check.Expected) {
+	t.sink.View(func(states []sink.State) {
+		t.r.Verdict, t.r.Resent = e.Judge(states), 0
+		for i := range states {
+			t.r.Resent += states[i].Resent
+		}
+	})
+}
+
+// stop stops the process, and judges what it has written until its end.
+func (t *trial) stop(e *check.Expected) error {
+	if err := t.p.Stop(stopLimit); err != nil {
+		return err
+	}
+	// Its connections are at their end now, and soon read.
+	for limit := time.Now().Add(stopLimit); t.sink.Connections() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			return fmt.Errorf("a connection to the sink is open although the process ended")
+		}
+	}
+	t.judge(e)
+	return nil
 }
 
 // ownCPU is the CPU time that this process has used.

@@ -2,6 +2,8 @@ package check
 
 import (
 	"context"
+	"crypto/md5"
+	"fmt"
 	"io"
 	"math"
 	"net"
@@ -40,17 +42,24 @@ func send(t *testing.T, w *workload.Workload, points int) *load.Sent {
 }
 
 // naive computes the right state of a sink with one value kept per datapoint.
-func naive(w *workload.Workload, method string, sent *load.Sent) *sink.State {
+func naive(w *workload.Workload, method string, sent *load.Sent) []sink.State {
 	type key struct {
 		bucket int64
 		output string
 	}
 	points := map[key][]float64{}
-	st := &sink.State{Values: map[int64]map[string]float64{}, Totals: map[string]sink.Total{}}
+	states := make([]sink.State, w.Sinks())
+	for i := range states {
+		states[i] = sink.State{Values: map[int64]map[string]float64{}, Totals: map[string]sink.Total{}}
+	}
 	sent.EachLine(func(bucket int64, i int, times int64) {
 		for range times {
 			if w.Forward {
 				name := string(w.AppendMetric(nil, w.Metric(i)))
+				st := &states[0]
+				if len(states) > 1 {
+					st = &states[carbonOwner(name)]
+				}
 				t := st.Totals[name]
 				st.Totals[name] = sink.Total{Lines: t.Lines + 1, Sum: t.Sum + w.Value(i)}
 				st.Lines++
@@ -60,6 +69,7 @@ func naive(w *workload.Workload, method string, sent *load.Sent) *sink.State {
 			points[k] = append(points[k], w.Value(i))
 		}
 	})
+	st := &states[0]
 	for k, values := range points {
 		var v float64
 		switch method {
@@ -79,12 +89,37 @@ func naive(w *workload.Workload, method string, sent *load.Sent) *sink.State {
 		st.Values[k.bucket][k.output] = v
 		st.Lines++
 	}
-	return st
+	return states
+}
+
+// carbonOwner is carbon's consistent hash over four instances of this host, from the
+// description of its ring: a hundred points for each, at the first two bytes of an MD5.
+func carbonOwner(name string) int {
+	at := func(text string) int {
+		sum := md5.Sum([]byte(text))
+		return int(sum[0])<<8 | int(sum[1])
+	}
+	ring := map[int]int{}
+	for i := range 4 {
+		for k := range 100 {
+			p := at(fmt.Sprintf("('127.0.0.1', '%c'):%d", 'a'+i, k))
+			for _, taken := ring[p]; taken; _, taken = ring[p] {
+				p++
+			}
+			ring[p] = i
+		}
+	}
+	for p := at(name); ; p = (p + 1) % (1 << 17) {
+		if owner, ok := ring[p]; ok {
+			return owner
+		}
+	}
 }
 
 var (
 	sums     = &workload.Workload{Name: "sums", Tails: 3, Apps: 4, Servers: 5, Variants: 1, Method: "sum"}
 	ranks    = &workload.Workload{Name: "ranks", Tails: 1, Apps: 2, Servers: 50, Variants: 10, Method: "p99"}
+	hashed   = &workload.Workload{Name: "hashed", Tails: 3, Apps: 4, Servers: 5, Variants: 1, Method: "sum", Forward: true, Destinations: 4}
 	forwards = &workload.Workload{Name: "forwards", Tails: 3, Apps: 4, Servers: 5, Variants: 1, Method: "sum", Forward: true}
 )
 
@@ -99,18 +134,24 @@ func TestRight(t *testing.T) {
 		"count of ranks":  {ranks, "count"},
 		"forwarded":       {forwards, "sum"},
 		"forwarded tally": {forwards, "count"},
+		"hashed":          {hashed, "sum"},
+		"hashed tally":    {hashed, "count"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			sent := send(t, tt.w, 3000)
 			e := Expect(tt.w, tt.method, sent)
-			st := naive(tt.w, tt.method, sent)
-			v := e.Judge(st)
+			states := naive(tt.w, tt.method, sent)
+			v := e.Judge(states)
 			if !v.OK() || v.Loss != 0 || v.Exact != v.Buckets {
 				t.Errorf("verdict %+v", v)
 			}
-			if st.Lines != e.Lines() {
-				t.Errorf("%d lines, expected %d", st.Lines, e.Lines())
+			var lines int64
+			for _, st := range states {
+				lines += st.Lines
+			}
+			if lines != e.Lines() {
+				t.Errorf("%d lines, expected %d", lines, e.Lines())
 			}
 			if (tt.method == "count" || tt.w.Forward) && v.Total != float64(sent.Points) {
 				t.Errorf("total %v, want %d", v.Total, sent.Points)
@@ -166,14 +207,15 @@ func TestWrong(t *testing.T) {
 			st.Totals[n] = sink.Total{Lines: t.Lines - 1, Sum: t.Sum}
 		}, "app002.server000.requests001", 0},
 		"a forwarded metric that was not sent": {forwards, "count", func(st *sink.State) { st.Totals["prod.x"] = sink.Total{} },
-			"never sent", 0},
+			"1 metrics forwarded to destination a that are not for it", 0},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			sent := send(t, tt.w, 3000)
-			st := naive(tt.w, tt.method, sent)
+			states := naive(tt.w, tt.method, sent)
+			st := &states[0]
 			tt.spoil(st)
-			v := Expect(tt.w, tt.method, sent).Judge(st)
+			v := Expect(tt.w, tt.method, sent).Judge(states)
 			if v.OK() || !strings.Contains(v.Problem, tt.want) {
 				t.Errorf("problem %q, want %q in it", v.Problem, tt.want)
 			}
@@ -182,6 +224,36 @@ func TestWrong(t *testing.T) {
 			}
 			if !tt.w.Forward && v.Buckets > 0 && v.Exact == v.Buckets && st.Bad == 0 && st.Values[5] == nil {
 				t.Errorf("all %d buckets are called exact", v.Buckets)
+			}
+		})
+	}
+}
+
+// What is forwarded must be in the right place, not only be there.
+func TestMisrouted(t *testing.T) {
+	tests := map[string]struct {
+		method string
+		spoil  func([]sink.State)
+		want   string
+	}{
+		"a line elsewhere":     {"sum", func(st []sink.State) { st[0].Lines--; st[3].Lines++ }, "lines forwarded to destination a"},
+		"a line in two places": {"sum", func(st []sink.State) { st[2].Lines++ }, "lines forwarded, want"},
+		"metrics that change places": {"count", func(st []sink.State) {
+			st[1].Totals, st[2].Totals = st[2].Totals, st[1].Totals
+		}, "0 lines with a sum of 0 forwarded"},
+		"a metric in two places": {"count", func(st []sink.State) {
+			for name := range st[1].Totals {
+				st[2].Totals[name] = sink.Total{}
+			}
+		}, "forwarded to destination c that are not for it"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			sent := send(t, hashed, 3000)
+			states := naive(hashed, tt.method, sent)
+			tt.spoil(states)
+			if v := Expect(hashed, tt.method, sent).Judge(states); !strings.Contains(v.Problem, tt.want) {
+				t.Errorf("problem %q, want %q in it", v.Problem, tt.want)
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/coalesce-metrics/coalesce/bench/internal/load"
 	"github.com/coalesce-metrics/coalesce/bench/internal/workload"
+	"github.com/coalesce-metrics/coalesce/route"
 )
 
 // Expected is what a system has to deliver.
@@ -17,6 +18,8 @@ type Expected struct {
 	method  string
 	buckets map[int64][]cell // by bucket, then output; nil if all is forwarded
 	metrics []cell           // by metric, if all is forwarded
+	owners  []int            // likewise; the destination that each metric goes to
+	lines   []int64          // by destination, if all is forwarded
 }
 
 // A cell is what one output takes in during one bucket, or what is sent of one metric.
@@ -39,8 +42,11 @@ func Expect(w *workload.Workload, method string, sent *load.Sent) *Expected {
 	e := &Expected{Points: sent.Points, w: w, method: method}
 	if w.Forward {
 		e.metrics = make([]cell, w.Metrics())
+		e.owners, e.lines = owners(w), make([]int64, w.Sinks())
 		sent.EachLine(func(_ int64, i int, times int64) {
-			e.metrics[w.Metric(i)].add(w.Value(i), times)
+			m := w.Metric(i)
+			e.metrics[m].add(w.Value(i), times)
+			e.lines[e.owners[m]] += times
 		})
 		return e
 	}
@@ -63,6 +69,30 @@ func Expect(w *workload.Workload, method string, sent *load.Sent) *Expected {
 		}
 	}
 	return e
+}
+
+// owners returns the destination of each metric in carbon's hash ring.
+func owners(w *workload.Workload) []int {
+	all := make([]int, w.Metrics())
+	if w.Sinks() == 1 {
+		return all
+	}
+	// The ring knows its nodes by host and instance; ports are no part of it.
+	c := route.RingConfig{ReplicationFactor: 1}
+	for i := range w.Sinks() {
+		c.Nodes = append(c.Nodes, route.Node{Host: "127.0.0.1", Instance: workload.Instance(i), HasInstance: true})
+	}
+	ring, err := route.NewRing(c)
+	if err != nil {
+		panic("BUG: ring of the workload: " + err.Error())
+	}
+	var name []byte
+	var owner [1]int
+	for m := range all {
+		name = w.AppendMetric(name[:0], m)
+		all[m] = ring.Get(owner[:0], name)[0]
+	}
+	return all
 }
 
 func (c *cell) add(value float64, times int64) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/coalesce-metrics/coalesce/bench/internal/sink"
+	"github.com/coalesce-metrics/coalesce/bench/internal/workload"
 )
 
 // percentileTolerance is the relative error allowed for a percentile.
@@ -43,16 +44,18 @@ func (e *Expected) Lines() int64 {
 	return e.pairs()
 }
 
-// Judge compares the state of a sink with the expectation.
-func (e *Expected) Judge(st *sink.State) Verdict {
+// Judge compares the states of a sink, one for each destination, with the expectation.
+func (e *Expected) Judge(states []sink.State) Verdict {
 	var v Verdict
 	if e.buckets == nil {
-		v = e.judgeForwarded(st)
+		v = e.judgeForwarded(states)
 	} else {
-		v = e.judgeAggregates(st)
+		v = e.judgeAggregates(&states[0])
 	}
-	if st.Bad > 0 { // which may well be why more is wrong
-		v.Problem = fmt.Sprintf("%d bad lines, first: %s; %s", st.Bad, st.FirstBad, v.Problem)
+	for i := range states {
+		if st := &states[i]; st.Bad > 0 { // which may well be why more is wrong
+			v.Problem = fmt.Sprintf("%d bad lines, first: %s; %s", st.Bad, st.FirstBad, v.Problem)
+		}
 	}
 	return v
 }
@@ -64,27 +67,38 @@ func (v *Verdict) wrong(format string, args ...any) {
 	}
 }
 
-func (e *Expected) judgeForwarded(st *sink.State) Verdict {
-	v := Verdict{Total: float64(st.Lines), Loss: 1 - float64(st.Lines)/float64(max(e.Points, 1))}
-	if st.Lines != e.Points {
-		v.wrong("%d lines forwarded, want %d", st.Lines, e.Points)
+func (e *Expected) judgeForwarded(states []sink.State) (v Verdict) {
+	var lines int64
+	for i := range states {
+		lines += states[i].Lines
+	}
+	v.Total, v.Loss = float64(lines), 1-float64(lines)/float64(max(e.Points, 1))
+	if lines != e.Points {
+		v.wrong("%d lines forwarded, want %d", lines, e.Points)
+	}
+	for i := range states {
+		if got := states[i].Lines; got != e.lines[i] {
+			v.wrong("%d lines forwarded to destination %s, want %d", got, workload.Instance(i), e.lines[i])
+		}
 	}
 	if Mode(true, e.method) == sink.Count {
 		return v
 	}
-	seen := 0
+	known := make([]int, len(states))
 	for m, c := range e.metrics {
 		name := string(e.w.AppendMetric(nil, m))
-		got, ok := st.Totals[name]
+		got, ok := states[e.owners[m]].Totals[name]
 		if ok {
-			seen++
+			known[e.owners[m]]++
 		}
 		if got.Lines != c.count || got.Sum != c.sum {
 			v.wrong("%s: %d lines with a sum of %v forwarded, want %d with %v", name, got.Lines, got.Sum, c.count, c.sum)
 		}
 	}
-	if seen != len(st.Totals) {
-		v.wrong("%d metrics forwarded that were never sent", len(st.Totals)-seen)
+	for i := range states {
+		if n := len(states[i].Totals); n != known[i] {
+			v.wrong("%d metrics forwarded to destination %s that are not for it", n-known[i], workload.Instance(i))
+		}
 	}
 	return v
 }

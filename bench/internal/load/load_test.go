@@ -2,14 +2,22 @@ package load
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
 	"net"
+	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/coalesce-metrics/coalesce/bench/internal/workload"
+	"github.com/coalesce-metrics/coalesce/pickle"
+	"github.com/coalesce-metrics/coalesce/plaintext"
 )
 
 // receiver counts every line it is sent, by its text without the timestamp and
@@ -24,7 +32,7 @@ type received struct {
 	text   string
 }
 
-func receive(t *testing.T, conns int, period int64) receiver {
+func receive(t *testing.T, conns int, period int64, pickled bool) receiver {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -40,22 +48,58 @@ func receive(t *testing.T, conns int, period int64) receiver {
 				return
 			}
 			defer c.Close()
-			for in := bufio.NewScanner(c); in.Scan(); {
-				cut := strings.LastIndexByte(in.Text(), ' ')
-				second, err := strconv.ParseInt(in.Text()[cut+1:], 10, 64)
+			take := func(text string) {
+				cut := strings.LastIndexByte(text, ' ')
+				second, err := strconv.ParseInt(text[cut+1:], 10, 64)
 				if err != nil {
-					t.Errorf("line %q: %v", in.Text(), err)
-					return
+					t.Errorf("line %q: %v", text, err)
 				}
-				got[received{second - second%period, in.Text()[:cut]}]++
+				got[received{second - second%period, text[:cut]}]++
+			}
+			if pickled {
+				readFrames(t, c, take)
+				return
+			}
+			for in := bufio.NewScanner(c); in.Scan(); {
+				take(in.Text())
 			}
 		}()
 	}
 	return r
 }
 
+// readFrames calls f with each datapoint of the frames of pickle in r, as a line.
+func readFrames(t *testing.T, r io.Reader, f func(line string)) {
+	d := pickle.NewDecoder(longest)
+	var size [4]byte
+	var b plaintext.Batch
+	for {
+		if _, err := io.ReadFull(r, size[:]); err != nil {
+			return
+		}
+		payload := make([]byte, binary.BigEndian.Uint32(size[:]))
+		if _, err := io.ReadFull(r, payload); err != nil {
+			t.Errorf("a frame that is cut: %v", err)
+			return
+		}
+		if err := d.Decode(payload); err != nil {
+			t.Errorf("frame %.100q: %v", payload, err)
+			return
+		}
+		for points := 0; d.Fill(&b); {
+			if points += b.N; points > framePoints {
+				t.Errorf("%d datapoints in a frame, want at most %d", points, framePoints)
+			}
+			for i := range b.N {
+				f(fmt.Sprintf("%s %v %.0f", b.Name(i), b.Points[i].Value, b.Points[i].Time))
+			}
+		}
+	}
+}
+
 func TestSentIsWhatArrives(t *testing.T) {
 	small := &workload.Workload{Tails: 3, Apps: 4, Servers: 5, Variants: 2, Method: "sum"}
+	pickled := &workload.Workload{Tails: 3, Apps: 4, Servers: 101, Variants: 1, Method: "sum", Pickle: true}
 	once := &workload.Workload{Tails: 3, Apps: 4, Servers: 50, Variants: 1, Method: "sum", Once: true}
 	tests := map[string]struct {
 		w                 *workload.Workload
@@ -70,6 +114,8 @@ func TestSentIsWhatArrives(t *testing.T) {
 		"fewer points than lines": {small, 120, 2, 1 << 10, Options{Points: 50}, 50, 80, 0, 1},
 		"each once":               {once, 600, 4, 300, Options{Points: 600}, 600, 600, 1, 1},
 		"each once, more wanted":  {once, 600, 4, 300, Options{Points: 6000}, 600, 600, 1, 1},
+		"pickle":                  {pickled, 1212, 2, 256, Options{Points: 6000}, 6000, 6000 + 2*framePoints, 4, 6},
+		"pickle in one frame":     {pickled, 100, 1, 256, Options{Points: 100}, 100, 100, 1, 1},
 		"paced":                   {small, 120, 2, 256, Options{Points: 240, Rate: 1e6}, 240, 250, 2, 3},
 		"no time":                 {small, 120, 2, 256, Options{Points: 1e6, Limit: -1}, 0, 0, 0, 0},
 	}
@@ -79,7 +125,7 @@ func TestSentIsWhatArrives(t *testing.T) {
 			if tt.o.Limit == 0 {
 				tt.o.Limit = time.Minute
 			}
-			r := receive(t, tt.conns, tt.o.Period)
+			r := receive(t, tt.conns, tt.o.Period, tt.w.Pickle)
 			sent, err := Render(tt.w, tt.lines, tt.conns, tt.chunk).Send(context.Background(), r.addr, tt.o)
 			if err != nil {
 				t.Fatal(err)
@@ -118,6 +164,51 @@ func TestSentIsWhatArrives(t *testing.T) {
 	}
 }
 
+// A frame must be what Python writes of the list that carbon's relay has: this is
+//
+//	struct.pack("!I", len(p)) + p, for p = pickle.dumps(points, protocol=2)
+//
+// where points are [(name, (float(timestamp), float(value))), …] from the lines of the
+// second of two connections.
+func TestFrame(t *testing.T) {
+	want, err := os.ReadFile("testdata/carbon-100.frame")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &workload.Workload{Tails: 10, Apps: 2, Servers: 10, Variants: 1, Method: "sum", Pickle: true}
+	s := Render(w, w.Lines(), 2, 64)
+	if len(s.conns) != 2 || len(s.conns[1]) != 1 {
+		t.Fatalf("%d connections, %d frames on the second; want 2 and 1", len(s.conns), len(s.conns[1]))
+	}
+	c := s.conns[1][0]
+	c.stamp(1_600_000_000)
+	c.stamp(1_700_000_000)
+	if !bytes.Equal(c.buf, want) {
+		t.Errorf("frame\n%q\nwant\n%q", c.buf, want)
+	}
+}
+
+// Before is called with the bytes of each write, before it.
+func TestBefore(t *testing.T) {
+	w := &workload.Workload{Tails: 3, Apps: 4, Servers: 5, Variants: 1, Method: "sum"}
+	r := receive(t, 2, 5, false)
+	s := Render(w, w.Lines(), 2, 256)
+	var announced atomic.Int64
+	if _, err := s.Send(context.Background(), r.addr, Options{Points: 60, Period: 5, Limit: time.Minute,
+		Before: func(n int) { announced.Add(int64(n)) }}); err != nil {
+		t.Fatal(err)
+	}
+	var sent int64
+	for _, conn := range s.conns {
+		for _, c := range conn {
+			sent += int64(len(c.buf))
+		}
+	}
+	if announced.Load() != sent {
+		t.Errorf("%d bytes announced, %d sent", announced.Load(), sent)
+	}
+}
+
 func TestStamp(t *testing.T) {
 	w := &workload.Workload{Tails: 1, Apps: 1, Servers: 2, Variants: 1, Method: "sum"}
 	c := Render(w, 2, 1, 1<<10).conns[0][0]
@@ -144,7 +235,7 @@ func TestSendRefuses(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	r := receive(t, 1, 5)
+	r := receive(t, 1, 5, false)
 	if _, err := s.Send(ctx, r.addr, o); err == nil {
 		t.Error("cancelled context: no error")
 	}
@@ -174,7 +265,10 @@ func BenchmarkSend(b *testing.B) {
 			}()
 		}
 	}()
-	for _, w := range workload.All() {
+	all := workload.All()
+	pickled := *all[0]
+	pickled.Name, pickled.Pickle = "W1+pickle", true
+	for _, w := range append(all, &pickled) {
 		if w.Once {
 			continue // it ends by itself
 		}

@@ -17,6 +17,7 @@ type Options struct {
 	SendBuffer int           // bytes of socket buffer for each connection; 0: the system's default
 	Period     int64         // seconds of the buckets that Sent is kept by
 	Begin      func()        // called once connected, just before the first byte
+	Before     func(n int)   // if set, called before each write of n bytes, on any goroutine; it may wait
 }
 
 // Sent is the account of what a script has sent.
@@ -134,12 +135,16 @@ func (l *ledger) send(c net.Conn, o Options, start time.Time, once bool) (points
 		if o.Rate > 0 {
 			time.Sleep(time.Until(start.Add(time.Duration(float64(points) / o.Rate * float64(time.Second)))))
 		}
+		k := k % len(l.chunks)
+		ch := l.chunks[k]
+		if o.Before != nil {
+			o.Before(len(ch.buf))
+		}
 		now := time.Now()
 		if now.Sub(start) > o.Limit {
 			break
 		}
-		k := k % len(l.chunks)
-		ch, second := l.chunks[k], now.Unix()
+		second := now.Unix()
 		ch.stamp(second)
 		if _, err := c.Write(ch.buf); err != nil {
 			return points, fmt.Errorf("sending: %w", err)

@@ -25,6 +25,7 @@ type Run struct {
 	Harness   time.Duration // CPU of generator and sink during the input
 	Resent    int64         // outputs that were delivered again
 	Verdict   check.Verdict
+	Spool     *Spool // nil unless the datapoints were spooled
 }
 
 // NsPerPoint is the CPU time in nanoseconds for each datapoint.
@@ -174,15 +175,15 @@ func Memory(w io.Writer, rows []*Row) {
 	}
 }
 
-// A Comparison holds runs of two binaries in pairs, each one after the other.
+// A Comparison holds runs of two kinds in pairs, each one soon after the other.
 type Comparison struct {
-	Workload string
-	A, B     []Run // of equal length
+	What, Against string
+	A, B          []Run // of equal length; B are those of What
 }
 
-// Pairs writes the ratio of each pair, B over A; below 1, B takes less.
+// Pairs writes the ratio of each pair, what over against; below 1, what takes less.
 func Pairs(w io.Writer, comparisons []Comparison) {
-	header(w, "load", "pairs", "CPU B/A", "range", "pair by pair", "peak RSS B/A", "range")
+	header(w, "what", "against", "pairs", "CPU ratio", "range", "pair by pair", "peak RSS ratio", "range")
 	for _, c := range comparisons {
 		var cpu, memory []float64
 		var each []string
@@ -192,7 +193,7 @@ func Pairs(w io.Writer, comparisons []Comparison) {
 			each = append(each, fmt.Sprintf("%.3f", cpu[i]))
 		}
 		x, m := summarise(cpu), summarise(memory)
-		line(w, c.Workload, fmt.Sprint(len(cpu)),
+		line(w, c.What, c.Against, fmt.Sprint(len(cpu)),
 			fmt.Sprintf("%.3f", x.median), fmt.Sprintf("%.3f–%.3f", x.min, x.max), strings.Join(each, " "),
 			fmt.Sprintf("%.3f", m.median), fmt.Sprintf("%.3f–%.3f", m.min, m.max))
 	}
@@ -217,14 +218,16 @@ func number(x float64) string {
 	}
 }
 
-// header writes the names of the columns; all but the first and those that hold
-// words are set flush right.
+// words are the columns that are not set flush right.
+var words = []string{"load", "system", "what", "against", "pair by pair"}
+
+// header writes the names of the columns.
 func header(w io.Writer, columns ...string) {
 	line(w, columns...)
 	rule := make([]string, len(columns))
 	for i, c := range columns {
 		rule[i] = "--:"
-		if c == "load" || c == "system" || c == "pair by pair" {
+		if slices.Contains(words, c) {
 			rule[i] = "---"
 		}
 	}

@@ -60,10 +60,34 @@ func TestPairs(t *testing.T) {
 	a := []Run{run(1000, 1000, check.Verdict{}), run(1000, 2000, check.Verdict{}), run(1000, 1000, check.Verdict{})}
 	b := []Run{run(1000, 900, check.Verdict{}), run(1000, 2200, check.Verdict{}), run(500, 400, check.Verdict{})}
 	var out strings.Builder
-	Pairs(&out, []Comparison{{Workload: "W1", A: a, B: b}})
-	want := `| load | pairs | CPU B/A | range | pair by pair | peak RSS B/A | range |
-|---|--:|--:|--:|---|--:|--:|
-| W1 | 3 | 0.900 | 0.800–1.100 | 0.900 1.100 0.800 | 1.000 | 1.000–1.000 |
+	Pairs(&out, []Comparison{{What: "W1, new", Against: "W1, old", A: a, B: b}})
+	want := `| what | against | pairs | CPU ratio | range | pair by pair | peak RSS ratio | range |
+|---|---|--:|--:|--:|---|--:|--:|
+| W1, new | W1, old | 3 | 0.900 | 0.800–1.100 | 0.900 1.100 0.800 | 1.000 | 1.000–1.000 |
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestSpools(t *testing.T) {
+	spooled := func(write, drain time.Duration) Run {
+		return Run{Points: 1_000_000, Spool: &Spool{Bytes: 64 << 20,
+			Write: Phase{CPU: write, Time: 500 * time.Millisecond},
+			Drain: Phase{CPU: drain, Time: 250 * time.Millisecond}}}
+	}
+	var out strings.Builder
+	Spools(&out, Spooled([]*Row{
+		{Workload: "W5", Runs: []Run{{Points: 1}}},
+		{Workload: "W5+spool", System: "coalesce", Runs: []Run{
+			spooled(200*time.Millisecond, 50*time.Millisecond), spooled(180*time.Millisecond, 60*time.Millisecond),
+			spooled(150*time.Millisecond, 70*time.Millisecond)}},
+		{Workload: "W5+spool", System: "broken"},
+	}))
+	want := `| load | system | what | runs | rows | MiB | CPU ns/row | range | krows/s | range | MiB/s |
+|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|
+| W5+spool | coalesce | write | 3 | 1000000 | 64 | 180 | 150–200 | 2000 | 2000–2000 | 128 |
+| W5+spool | coalesce | drain | 3 | 1000000 | 64 | 60 | 50–70 | 4000 | 4000–4000 | 256 |
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)

@@ -35,18 +35,19 @@ type Total struct {
 	Sum   float64
 }
 
-// A Sink accepts plaintext lines over TCP on a loopback port of its own.
+// A Sink accepts plaintext lines over TCP on loopback ports of its own, one for each
+// destination that it stands in for.
 type Sink struct {
-	mode Mode
-	l    net.Listener
-	wg   sync.WaitGroup
+	mode  Mode
+	ports []*port
+	wg    sync.WaitGroup
 
-	mu    sync.Mutex // guards all below
-	conns map[net.Conn]bool
-	state State
+	mu     sync.Mutex // guards all below
+	conns  map[net.Conn]bool
+	states []State // by port
 }
 
-// State is what a sink has received.
+// State is what a sink has received on one port.
 type State struct {
 	Lines    int64                        // lines with the mode's prefix
 	Resent   int64                        // of these, values that replaced an earlier one
@@ -57,28 +58,50 @@ type State struct {
 	kept     int
 }
 
-// Listen starts a sink.
-func Listen(mode Mode) (*Sink, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
+// New takes n ports. Connections to them are refused until Open.
+func New(mode Mode, n int) (*Sink, error) {
+	s := &Sink{mode: mode, conns: map[net.Conn]bool{}}
+	for range n {
+		p, err := takePort()
+		if err != nil {
+			s.Close()
+			return nil, err
+		}
+		s.ports = append(s.ports, p)
+		s.states = append(s.states, newState())
 	}
-	s := &Sink{
-		mode:  mode,
-		l:     l,
-		conns: map[net.Conn]bool{},
-		state: State{Values: map[int64]map[string]float64{}, Totals: map[string]Total{}},
-	}
-	s.wg.Go(s.accept)
 	return s, nil
 }
 
-// Port is the port that the sink listens on.
-func (s *Sink) Port() int { return s.l.Addr().(*net.TCPAddr).Port }
+func newState() State {
+	return State{Values: map[int64]map[string]float64{}, Totals: map[string]Total{}}
+}
+
+// Open begins to accept connections. It is called once at most.
+func (s *Sink) Open() error {
+	for i, p := range s.ports {
+		l, err := p.listen()
+		if err != nil {
+			return err
+		}
+		s.wg.Go(func() { s.accept(l, i) })
+	}
+	return nil
+}
+
+// Ports are the ports of the sink.
+func (s *Sink) Ports() (numbers []int) {
+	for _, p := range s.ports {
+		numbers = append(numbers, p.number)
+	}
+	return numbers
+}
 
 // Close closes the sink and all its connections.
 func (s *Sink) Close() {
-	s.l.Close()
+	for _, p := range s.ports {
+		p.close()
+	}
 	s.mu.Lock()
 	for c := range s.conns {
 		c.Close()
@@ -87,42 +110,45 @@ func (s *Sink) Close() {
 	s.wg.Wait()
 }
 
-// Lines is the number of lines received so far.
-func (s *Sink) Lines() int64 {
+// Lines is the number of lines received so far, over all ports.
+func (s *Sink) Lines() (n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.state.Lines
+	for i := range s.states {
+		n += s.states[i].Lines
+	}
+	return n
 }
 
-// Open is the number of connections not yet read to their end.
-func (s *Sink) Open() int {
+// Connections is the number of connections not yet read to their end.
+func (s *Sink) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.conns)
 }
 
-// View calls f with what was received so far. The state is f's only until it
-// returns, and nothing is received meanwhile.
-func (s *Sink) View(f func(*State)) {
+// View calls f with what was received so far, by port. The states are f's only until
+// it returns, and nothing is received meanwhile.
+func (s *Sink) View(f func([]State)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f(&s.state)
+	f(s.states)
 }
 
-func (s *Sink) accept() {
+func (s *Sink) accept(l net.Listener, port int) {
 	for {
-		c, err := s.l.Accept()
+		c, err := l.Accept()
 		if err != nil {
 			return
 		}
 		s.mu.Lock()
 		s.conns[c] = true
 		s.mu.Unlock()
-		s.wg.Go(func() { s.serve(c) })
+		s.wg.Go(func() { s.serve(c, port) })
 	}
 }
 
-func (s *Sink) serve(c net.Conn) {
+func (s *Sink) serve(c net.Conn, port int) {
 	defer func() {
 		c.Close()
 		s.mu.Lock()
@@ -133,15 +159,17 @@ func (s *Sink) serve(c net.Conn) {
 	kept := 0 // bytes of an incomplete line at the start of buf
 	for {
 		n, err := c.Read(buf[kept:])
-		kept = copy(buf, s.feed(buf[:kept+n]))
+		kept = copy(buf, s.feed(buf[:kept+n], port))
 		if err != nil || kept == len(buf) { // the end, or no line protocol at all
 			return
 		}
 	}
 }
 
-// feed takes in the complete lines of b and returns the rest of it.
-func (s *Sink) feed(b []byte) (rest []byte) {
+// feed takes in the complete lines of b, which came in on a port, and returns the
+// rest of it.
+func (s *Sink) feed(b []byte, port int) (rest []byte) {
+	st := &s.states[port]
 	if s.mode == Count { // without the lock: many connections carry many lines
 		var n int64
 		rest = eachLine(b, func(line []byte) {
@@ -150,16 +178,16 @@ func (s *Sink) feed(b []byte) (rest []byte) {
 			}
 		})
 		s.mu.Lock()
-		s.state.Lines += n
+		st.Lines += n
 		s.mu.Unlock()
 		return rest
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mode == Tally {
-		return eachLine(b, s.state.tally)
+		return eachLine(b, st.tally)
 	}
-	return eachLine(b, s.state.aggregate)
+	return eachLine(b, st.aggregate)
 }
 
 func (st *State) aggregate(line []byte) {

@@ -2,15 +2,17 @@ package sink
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 )
 
 func newSink(mode Mode) *Sink {
-	return &Sink{mode: mode, state: State{Values: map[int64]map[string]float64{}, Totals: map[string]Total{}}}
+	return &Sink{mode: mode, states: []State{newState()}}
 }
 
 func TestFeed(t *testing.T) {
@@ -62,19 +64,19 @@ func TestFeed(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := newSink(tt.mode)
-			rest := s.feed([]byte(tt.in))
+			rest := s.feed([]byte(tt.in), 0)
 			if string(rest) != tt.rest {
 				t.Errorf("rest %q, want %q", rest, tt.rest)
 			}
-			s.state.kept = 0
+			s.states[0].kept = 0
 			if tt.want.Values == nil {
 				tt.want.Values = map[int64]map[string]float64{}
 			}
 			if tt.want.Totals == nil {
 				tt.want.Totals = map[string]Total{}
 			}
-			if !reflect.DeepEqual(s.state, tt.want) {
-				t.Errorf("got  %+v\nwant %+v", s.state, tt.want)
+			if !reflect.DeepEqual(s.states[0], tt.want) {
+				t.Errorf("got  %+v\nwant %+v", s.states[0], tt.want)
 			}
 		})
 	}
@@ -82,15 +84,18 @@ func TestFeed(t *testing.T) {
 
 // What arrives over sockets must be what feed is given, however reads split it.
 func TestSockets(t *testing.T) {
-	s, err := Listen(Tally)
+	s, err := New(Tally, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
+	if err := s.Open(); err != nil {
+		t.Fatal(err)
+	}
 	const conns, lines = 3, 20_000
 	var all []net.Conn
 	for i := range conns {
-		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.Port()))
+		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.Ports()[0]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,15 +119,57 @@ func TestSockets(t *testing.T) {
 		}
 		c.Close()
 	}
-	s.View(func(st *State) {
+	s.View(func(states []State) {
 		for i := range conns {
-			if got, want := st.Totals[fmt.Sprintf("prod.a%d", i)], (Total{lines, lines / 4}); got != want {
+			if got, want := states[0].Totals[fmt.Sprintf("prod.a%d", i)], (Total{lines, lines / 4}); got != want {
 				t.Errorf("connection %d: %+v, want %+v", i, got, want)
 			}
 		}
 	})
 	if n := s.Lines(); n != conns*lines {
 		t.Errorf("%d lines, want %d", n, conns*lines)
+	}
+}
+
+// Until it is opened a sink refuses; then each port has a state of its own.
+func TestPorts(t *testing.T) {
+	s, err := New(Count, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	address := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", s.Ports()[i]) }
+	for i := range 3 {
+		if c, err := net.Dial("tcp", address(i)); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Fatalf("before Open: %v, %v", c, err)
+		}
+		if l, err := net.Listen("tcp", address(i)); err == nil {
+			l.Close()
+			t.Fatalf("port %d is not taken", i)
+		}
+	}
+	if err := s.Open(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		c, err := net.Dial("tcp", address(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(c, strings.Repeat("prod.a 1 10\n", i+1))
+		c.(*net.TCPConn).CloseWrite()
+		c.Read(make([]byte, 1)) // the sink closes when it has read to the end
+		c.Close()
+	}
+	s.View(func(states []State) {
+		for i := range states {
+			if states[i].Lines != int64(i+1) {
+				t.Errorf("port %d: %d lines, want %d", i, states[i].Lines, i+1)
+			}
+		}
+	})
+	if n := s.Lines(); n != 6 {
+		t.Errorf("%d lines, want 6", n)
 	}
 }
 
@@ -137,13 +184,13 @@ func FuzzFeed(f *testing.F) {
 		cut = int(uint(cut) % uint(len(in)))
 		for _, mode := range []Mode{Aggregates, Count, Tally} {
 			whole, split := newSink(mode), newSink(mode)
-			rest := whole.feed(in)
-			carry := bytes.Clone(split.feed(in[:cut]))
-			if got := split.feed(append(carry, in[cut:]...)); !bytes.Equal(got, rest) {
+			rest := whole.feed(in, 0)
+			carry := bytes.Clone(split.feed(in[:cut], 0))
+			if got := split.feed(append(carry, in[cut:]...), 0); !bytes.Equal(got, rest) {
 				t.Fatalf("rest %q, want %q", got, rest)
 			}
 			// Printed, because NaN differs from itself.
-			if got, want := fmt.Sprint(split.state), fmt.Sprint(whole.state); got != want {
+			if got, want := fmt.Sprint(split.states), fmt.Sprint(whole.states); got != want {
 				t.Fatalf("cut at %d: %s, want %s", cut, got, want)
 			}
 		}
@@ -163,7 +210,7 @@ func BenchmarkFeed(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			s, in := newSink(tt.mode), []byte(strings.Repeat(tt.line, lines))
 			for b.Loop() {
-				s.feed(in)
+				s.feed(in, 0)
 			}
 			if s.Lines() != int64(b.N)*lines {
 				b.Fatalf("%d lines, want %d", s.Lines(), b.N*lines)

@@ -2,6 +2,7 @@ package system
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -14,7 +15,7 @@ func CarbonAggregator() *System {
 		Points: map[string]int{
 			// W3 has to send its 10 000 metrics more than once: the first time costs
 			// more. W5 stays below the send queue, beyond which datapoints are dropped.
-			"W1": 400_000, "W2": 30_000, "W3": 15_000, "W4": 200_000, "W5": 90_000, "W6": 400_000,
+			"W1": 400_000, "W1+pickle": 400_000, "W2": 30_000, "W3": 15_000, "W4": 200_000, "W5": 90_000, "W5+hash": 90_000, "W6": 400_000,
 		},
 		Paces:   map[string]Pace{"W2": small, "W3": small},
 		version: []string{"dpkg-query", "-W", "-f", "graphite-carbon ${Version}", "graphite-carbon"},
@@ -41,9 +42,10 @@ func CarbonAggregator() *System {
 
 func carbonConfig(site Site) string {
 	forward := "False"
-	if site.Forward {
+	if site.Workload.Forward {
 		forward = "True"
 	}
+	plaintext, pickle := site.ports()
 	return fmt.Sprintf(`[aggregator]
 STORAGE_DIR = %[1]s
 CONF_DIR = %[1]s
@@ -57,7 +59,7 @@ PICKLE_RECEIVER_PORT = %[3]d
 FORWARD_ALL = %[4]s
 AGGREGATION_RULES = aggregation-rules.conf
 REWRITE_RULES = rewrite-rules.conf
-DESTINATIONS = 127.0.0.1:%[5]d
+DESTINATIONS = %[5]s
 DESTINATION_PROTOCOL = line
 REPLICATION_FACTOR = 1
 MAX_QUEUE_SIZE = 100000
@@ -66,5 +68,5 @@ MAX_DATAPOINTS_PER_MESSAGE = 500
 MAX_AGGREGATION_INTERVALS = 5
 CARBON_METRIC_INTERVAL = 0
 LOG_LISTENER_CONN_SUCCESS = False
-`, site.Dir, site.Port, site.SparePort, forward, site.SinkPort)
+`, site.Dir, plaintext, pickle, forward, strings.Join(site.destinations(":"), ", "))
 }

@@ -2,6 +2,10 @@ package system
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -13,24 +17,55 @@ func Coalesce(name, path string) *System {
 		Lateness: 5 * time.Second,
 		version:  []string{"", "version"},
 		configure: func(site Site) Setup {
-			return Setup{
-				Files: map[string]string{
-					"aggregation-rules.conf": carbonRules(site),
-					"coalesce.toml":          "", // so that none from /etc is read
-				},
-				Args: []string{
-					"run",
-					"--listen", fmt.Sprintf("127.0.0.1:%d", site.Port),
-					"--rules", "aggregation-rules.conf",
-					"--upstream", fmt.Sprintf("127.0.0.1:%d", site.SinkPort),
-					fmt.Sprintf("--forward-all=%t", site.Forward),
-					"--listen-pickle", "",
-					"--prefix", "",
-					"--http", "",
-					"--data", "",
-					"--log-level", "warn",
-				},
+			files := map[string]string{
+				"aggregation-rules.conf": carbonRules(site),
+				"coalesce.toml":          coalesceConfig(site),
 			}
+			maps.Copy(files, site.Workload.Files)
+			return Setup{Files: files, Args: []string{"run", "--config", "coalesce.toml"}}
 		},
 	}
+}
+
+// coalesceConfig writes the configuration in TOML: the settings, of which those of the
+// workload go first, then the destinations.
+func coalesceConfig(site Site) string {
+	w := site.Workload
+	address := strconv.Quote(fmt.Sprintf("127.0.0.1:%d", site.Port))
+	settings := map[string]string{
+		"rules":         `"aggregation-rules.conf"`,
+		"prefix":        `""`,
+		"data":          `""`,
+		"listen":        address,
+		"listen_pickle": `""`,
+		"forward_all":   strconv.FormatBool(w.Forward),
+		"http.listen":   `""`,
+		"log.level":     `"warn"`,
+	}
+	if w.Pickle {
+		settings["listen"], settings["listen_pickle"] = `""`, address
+	}
+	if w.Spool {
+		settings["data"] = strconv.Quote(DataDir)
+		settings["queue.reconnect_max"] = `"100ms"`
+		settings["spool.bytes"] = `"64GiB"`
+		settings["spool.rate"] = "100000000" // its bound, which is none
+	}
+	maps.Copy(settings, w.Settings)
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		fmt.Fprintf(&b, "%s = %s\n", key, settings[key])
+	}
+	var names []string
+	for i, address := range site.destinations(":") {
+		names = append(names, fmt.Sprintf("\"sink%d\"", i))
+		fmt.Fprintf(&b, "\n[[destination]]\nname = %s\naddress = %q\n", names[i], address)
+		if w.Spool {
+			fmt.Fprintf(&b, "when_full = \"spool\"\nqueue_datapoints = %d\n", SpoolRows)
+		}
+	}
+	if len(names) > 1 {
+		fmt.Fprintf(&b, "\n[[route]]\nmode = \"hash\"\nto = [%s]\n", strings.Join(names, ", "))
+	}
+	return b.String()
 }

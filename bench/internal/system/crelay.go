@@ -17,7 +17,7 @@ func CarbonCRelay() *System {
 		Package:  "Debian package carbon-c-relay",
 		Lateness: cRelayExpiry * time.Second,
 		Points: map[string]int{
-			"W1": 400_000, "W2": 60_000, "W3": 1_000, "W4": 400_000, "W5": 300_000, "W6": 400_000,
+			"W1": 400_000, "W2": 60_000, "W3": 1_000, "W4": 400_000, "W5": 300_000, "W5+hash": 300_000, "W6": 400_000,
 		},
 		Paces:   map[string]Pace{"W2": small, "W3": slowest},
 		version: []string{"", "-v"},
@@ -34,7 +34,11 @@ const cRelayExpiry = 8 // seconds, more than a period as it demands
 
 func cRelayConfig(site Site) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "cluster out forward 127.0.0.1:%d;\n", site.SinkPort)
+	kind := "forward"
+	if len(site.SinkPorts) > 1 {
+		kind = "carbon_ch replication 1"
+	}
+	fmt.Fprintf(&b, "cluster out %s %s;\n", kind, strings.Join(site.destinations("="), " "))
 	methods := map[string]string{"p99": "percentile99"}
 	for _, r := range site.Rules {
 		method := r.Method
@@ -51,7 +55,7 @@ func cRelayConfig(site Site) string {
 `, regexp.QuoteMeta(r.Tail), site.Period, cRelayExpiry, method, r.Tail)
 	}
 	rest := "blackhole"
-	if site.Forward {
+	if site.Workload.Forward {
 		rest = "out"
 	}
 	fmt.Fprintf(&b, "match * send to %s stop;\nlisten type linemode 127.0.0.1:%d proto tcp;\n", rest, site.Port)

@@ -20,8 +20,9 @@ type System struct {
 	Path    string // of its program
 	Version string // as it says itself
 
-	// Points is the number of datapoints for each workload; none means that it
-	// is found by calibration.
+	// Points is the number of datapoints for each workload, by name; a workload
+	// that is missing cannot be had of the system. None at all means that they are
+	// found by calibration.
 	Points map[string]int
 	// Paces holds the workloads that are not sent at full speed.
 	Paces map[string]Pace
@@ -60,12 +61,39 @@ func (s *System) Pace(w string) Pace {
 // A Site is what one run offers to a system.
 type Site struct {
 	Dir       string // an empty directory of its own
-	Port      int    // where it has to listen for plaintext
+	Port      int    // where it has to listen for the workload's datapoints
 	SparePort int    // another free port
-	SinkPort  int    // where it has to write to
+	SinkPorts []int  // where it has to write to; each is a destination
 	Period    int    // seconds of a bucket
-	Forward   bool   // forward what is received
+	Workload  *workload.Workload
 	Rules     []workload.Rule
+}
+
+// DataDir is coalesce's data directory, where it has one, in the site's.
+const DataDir = "data"
+
+// SpoolRows is the bound of coalesce's queue in memory where the rest goes to the disk.
+const SpoolRows = 200_000
+
+// ports returns the ports for plaintext and for pickle; one is the spare one.
+func (s *Site) ports() (plaintext, pickle int) {
+	if s.Workload.Pickle {
+		return s.SparePort, s.Port
+	}
+	return s.Port, s.SparePort
+}
+
+// destinations returns the address of each destination, with an instance behind it
+// where there are several.
+func (s *Site) destinations(separator string) (all []string) {
+	for i, port := range s.SinkPorts {
+		address := fmt.Sprintf("127.0.0.1:%d", port)
+		if len(s.SinkPorts) > 1 {
+			address += separator + workload.Instance(i)
+		}
+		all = append(all, address)
+	}
+	return all
 }
 
 // Setup is how a system is started on a site.

@@ -9,37 +9,73 @@ import (
 	"testing"
 
 	"github.com/coalesce-metrics/coalesce/bench/internal/workload"
+	"github.com/coalesce-metrics/coalesce/config"
 )
 
-var site = Site{Dir: "/tmp/x", Port: 2023, SparePort: 2024, SinkPort: 2003, Period: 5,
-	Rules: []workload.Rule{{Method: "p99", Tail: "requests000.count"}, {Method: "sum", Tail: "requests001.count"}}}
+// offer is a site for a workload.
+func offer(w *workload.Workload) Site {
+	s := Site{Dir: "/tmp/x", Port: 2023, SparePort: 2024, Period: 5, Workload: w,
+		Rules: []workload.Rule{{Method: "p99", Tail: "requests000.count"}, {Method: "sum", Tail: "requests001.count"}}}
+	for i := range w.Sinks() {
+		s.SinkPorts = append(s.SinkPorts, 2003+i)
+	}
+	return s
+}
 
 func TestConfigure(t *testing.T) {
+	var (
+		plain   = &workload.Workload{}
+		forward = &workload.Workload{Forward: true}
+		pickle  = &workload.Workload{Pickle: true}
+		hash    = &workload.Workload{Forward: true, Destinations: 4}
+		spool   = &workload.Workload{Forward: true, Spool: true}
+		names   = &workload.Workload{Settings: map[string]string{"names.deny_list": `"deny.conf"`, "data": `"elsewhere"`},
+			Files: map[string]string{"deny.conf": "secret\n"}}
+	)
+	coalesce := Coalesce("coalesce", "x")
 	tests := map[string]struct {
-		system  *System
-		forward bool
-		file    string
-		want    []string
+		system *System
+		w      *workload.Workload
+		file   string
+		want   []string
 	}{
-		"coalesce": {Coalesce("coalesce", "x"), false, "aggregation-rules.conf", []string{
+		"rules of coalesce": {coalesce, plain, "aggregation-rules.conf", []string{
 			"aggregates.<env>.app.<app>.all.requests000.count (5) = p99 <env>.applications.<app>.*.requests000.count\n" +
 				"aggregates.<env>.app.<app>.all.requests001.count (5) = sum <env>.applications.<app>.*.requests001.count\n"}},
-		"carbon-c-relay": {CarbonCRelay(), false, "relay.conf", []string{
+		"coalesce": {coalesce, plain, "coalesce.toml", []string{
+			"listen = \"127.0.0.1:2023\"\n", "listen_pickle = \"\"\n", "data = \"\"\n", "forward_all = false\n",
+			"\n[[destination]]\nname = \"sink0\"\naddress = \"127.0.0.1:2003\"\n"}},
+		"coalesce, forwarding": {coalesce, forward, "coalesce.toml", []string{"forward_all = true\n"}},
+		"coalesce, pickle": {coalesce, pickle, "coalesce.toml", []string{
+			"listen = \"\"\n", "listen_pickle = \"127.0.0.1:2023\"\n"}},
+		"coalesce, hashing": {coalesce, hash, "coalesce.toml", []string{
+			"address = \"127.0.0.1:2003:a\"\n", "address = \"127.0.0.1:2006:d\"\n",
+			"[[route]]\nmode = \"hash\"\nto = [\"sink0\", \"sink1\", \"sink2\", \"sink3\"]\n"}},
+		"coalesce, spooling": {coalesce, spool, "coalesce.toml", []string{
+			"data = \"data\"\n", "spool.rate = 100000000\n", "when_full = \"spool\"\nqueue_datapoints = 200000\n"}},
+		"coalesce, settings": {coalesce, names, "coalesce.toml", []string{
+			"names.deny_list = \"deny.conf\"\n", "data = \"elsewhere\"\n"}},
+		"coalesce, files": {coalesce, names, "deny.conf", []string{"secret\n"}},
+		"carbon-c-relay": {CarbonCRelay(), plain, "relay.conf", []string{
 			`aggregate ^([^.]+)\.applications\.([^.]+)\.[^.]+\.requests000\.count$`, "every 5 seconds",
 			`compute percentile99 write to aggregates.\1.app.\2.all.requests000.count`,
 			`compute sum write to aggregates.\1.app.\2.all.requests001.count`,
 			"cluster out forward 127.0.0.1:2003;", "match * send to blackhole stop;", "linemode 127.0.0.1:2023 "}},
-		"carbon-c-relay, forwarding": {CarbonCRelay(), true, "relay.conf", []string{"match * send to out stop;"}},
-		"carbon-aggregator": {CarbonAggregator(), false, "carbon.conf", []string{
+		"carbon-c-relay, forwarding": {CarbonCRelay(), forward, "relay.conf", []string{"match * send to out stop;"}},
+		"carbon-c-relay, hashing": {CarbonCRelay(), hash, "relay.conf", []string{
+			"cluster out carbon_ch replication 1 127.0.0.1:2003=a 127.0.0.1:2004=b 127.0.0.1:2005=c 127.0.0.1:2006=d;"}},
+		"carbon-aggregator": {CarbonAggregator(), plain, "carbon.conf", []string{
 			"LINE_RECEIVER_PORT = 2023\n", "PICKLE_RECEIVER_PORT = 2024\n", "DESTINATIONS = 127.0.0.1:2003\n",
 			"CONF_DIR = /tmp/x\n", "FORWARD_ALL = False\n"}},
-		"carbon-aggregator, forwarding": {CarbonAggregator(), true, "carbon.conf", []string{"FORWARD_ALL = True\n"}},
+		"carbon-aggregator, forwarding": {CarbonAggregator(), forward, "carbon.conf", []string{"FORWARD_ALL = True\n"}},
+		"carbon-aggregator, pickle": {CarbonAggregator(), pickle, "carbon.conf", []string{
+			"LINE_RECEIVER_PORT = 2024\n", "PICKLE_RECEIVER_PORT = 2023\n"}},
+		"carbon-aggregator, hashing": {CarbonAggregator(), hash, "carbon.conf", []string{
+			"DESTINATIONS = 127.0.0.1:2003:a, 127.0.0.1:2004:b, 127.0.0.1:2005:c, 127.0.0.1:2006:d\n"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			site := site
-			site.Forward = tt.forward
-			got := tt.system.Configure(site).Files[tt.file]
+			got := tt.system.Configure(offer(tt.w)).Files[tt.file]
 			for _, want := range tt.want {
 				if !strings.Contains(got, want) {
 					t.Errorf("%s has no %q:\n%s", tt.file, want, got)
@@ -47,20 +83,48 @@ func TestConfigure(t *testing.T) {
 			}
 		})
 	}
-	args := Coalesce("coalesce", "x").Configure(site).Args
-	for _, want := range []string{"run", "127.0.0.1:2023", "127.0.0.1:2003", "--forward-all=false"} {
-		if !slices.Contains(args, want) {
-			t.Errorf("coalesce is started without %q: %q", want, args)
-		}
+}
+
+// What coalesce is given must be a configuration without mistakes.
+func TestCoalesceConfig(t *testing.T) {
+	groups, err := workload.Select(workload.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range slices.Concat(groups...) {
+		t.Run(w.Name, func(t *testing.T) {
+			dir := t.TempDir()
+			for name, content := range Coalesce("coalesce", "x").Configure(offer(w)).Files {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cfg, problems := config.Load(filepath.Join(dir, "coalesce.toml"))
+			if err := problems.Err(); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(cfg.AllDestinations()); n != w.Sinks() {
+				t.Errorf("%d destinations, want %d", n, w.Sinks())
+			}
+		})
 	}
 }
 
-// Systems without calibration must have a number of points for each workload.
+// Systems without calibration must have a number of points for each workload, but for
+// what they cannot do.
 func TestPoints(t *testing.T) {
+	groups, err := workload.Select(workload.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cannot := map[string][]string{
+		"carbon-c-relay":    {"W1+names", "W1+pickle", "W5+spool"}, // it reads no pickle
+		"carbon-aggregator": {"W1+names", "W5+spool"},
+	}
 	for _, s := range []*System{CarbonCRelay(), CarbonAggregator()} {
-		for _, w := range workload.All() {
-			if s.Points[w.Name] <= 0 {
-				t.Errorf("%s has no points for %s", s.Name, w.Name)
+		for _, w := range slices.Concat(groups...) {
+			if can := s.Points[w.Name] > 0; can == slices.Contains(cannot[s.Name], w.Name) {
+				t.Errorf("%s has %d points for %s", s.Name, s.Points[w.Name], w.Name)
 			}
 			if p := s.Pace(w.Name); p.Conns <= 0 || p.Chunk <= 0 {
 				t.Errorf("%s, %s: pace %+v", s.Name, w.Name, p)

@@ -2,11 +2,8 @@
 package workload
 
 import (
-	"fmt"
 	"math"
-	"slices"
 	"strconv"
-	"strings"
 )
 
 // A Workload is a set of metric names with the values sent for them, and the
@@ -16,8 +13,9 @@ import (
 //
 // and every rule sums, counts or ranks over the servers of one application.
 type Workload struct {
-	Name  string // short name, such as W1
+	Name  string // short name, such as W1, or W1+names for a variant
 	About string // what it is meant to show
+	Base  string // the workload that this is a variant of; empty if it is none
 
 	Tails    int // distinct last parts ("requests003.count") of the metrics sent
 	Apps     int // applications for each tail
@@ -30,6 +28,16 @@ type Workload struct {
 	Once    bool   // every metric is sent exactly once
 
 	CheckPoints int // datapoints of the conservation run
+	MostPoints  int // datapoints of a run; 0: the bench's own bound
+
+	Pickle       bool // datapoints are sent in pickle, as carbon's relay does
+	Destinations int  // what is forwarded is hashed over so many; 0: all goes to one
+	Spool        bool // the destination is down until all that was sent is on the disk
+
+	// Settings are what coalesce is configured with beside the usual: values in
+	// TOML by dotted key. Files are what they refer to, content by name.
+	Settings map[string]string
+	Files    map[string]string
 }
 
 // All lists the workloads in the order of their names.
@@ -50,23 +58,6 @@ func All() []*Workload {
 	}
 }
 
-// Select returns the workloads of the comma-separated names, in the order of All.
-// It fails on a name that is none.
-func Select(names string) ([]*Workload, error) {
-	all := All()
-	var known []string
-	for _, w := range all {
-		known = append(known, w.Name)
-	}
-	wanted := strings.Split(names, ",")
-	for _, n := range wanted {
-		if !slices.Contains(known, n) {
-			return nil, fmt.Errorf("workload %q is unknown: want some of %s", n, strings.Join(known, ","))
-		}
-	}
-	return slices.DeleteFunc(all, func(w *Workload) bool { return !slices.Contains(wanted, w.Name) }), nil
-}
-
 // Metrics is the number of distinct metric names.
 func (w *Workload) Metrics() int { return w.Tails * w.Apps * w.Servers }
 
@@ -80,6 +71,12 @@ func (w *Workload) Outputs() int {
 	}
 	return w.Tails * w.Apps
 }
+
+// Sinks is the number of destinations that the measured system writes to.
+func (w *Workload) Sinks() int { return max(1, w.Destinations) }
+
+// Instance is what the i-th of several destinations, from 0, is called in a hash ring.
+func Instance(i int) string { return string(rune('a' + i)) }
 
 // Metric returns the number of the metric that line i carries. Neighbouring
 // lines carry different tails, and so meet different rules.

@@ -114,13 +114,3 @@ func TestValues(t *testing.T) {
 		})
 	}
 }
-
-func TestSelect(t *testing.T) {
-	ws, err := Select("W5,W1")
-	if err != nil || len(ws) != 2 || ws[0].Name != "W1" || ws[1].Name != "W5" {
-		t.Errorf("Select(W5,W1) = %v, %v", ws, err)
-	}
-	if _, err := Select("W1,W9"); err == nil || !strings.Contains(err.Error(), `"W9"`) {
-		t.Errorf("Select(W1,W9): %v", err)
-	}
-}
