@@ -102,7 +102,7 @@ func TestSite(t *testing.T) {
 	want.Listeners = []config.Listener{
 		listener(&want, "plaintext", "tcp", "127.0.0.1:2123"), listener(&want, "plaintext", "udp", "127.0.0.1:2023"), protobuf,
 	}
-	want.Names = config.Names{RewriteRules: "/etc/rewrite.conf", AllowList: "/srv/graphite/conf/whitelist.conf", NormaliseTags: true, Poll: 10 * config.Second}
+	want.Names = config.Names{RewriteRules: "/etc/rewrite.conf", AllowList: "/srv/graphite/conf/whitelist.conf", ListSyntax: "regex", NormaliseTags: true, Poll: 10 * config.Second}
 	want.Aggregation.Keep, want.Aggregation.WriteBack, want.Aggregation.MaxSeries = 3, 10*config.Second, 50_000
 	want.Queue.Datapoints = 250_000
 	sendTo(&want, "pickle", "10.0.0.1:2004:a", "10.0.0.1:2104:b", "[fd00::2]:2004:a")
@@ -308,7 +308,7 @@ func TestSections(t *testing.T) {
 func TestMissingFiles(t *testing.T) {
 	const text = "[aggregator]\nDESTINATIONS = h:1\nUSE_WHITELIST = True\n"
 	c, problems := convert(t, text, Options{Exists: func(string) bool { return false }})
-	if c.Rules != "/etc/carbon/aggregation-rules.conf" || c.Names != (config.Names{Poll: 10 * config.Second}) {
+	if c.Rules != "/etc/carbon/aggregation-rules.conf" || c.Names != config.Default().Names {
 		t.Errorf("rules %q, names %+v", c.Rules, c.Names)
 	}
 	if len(problems) != 1 || !strings.Contains(problems[0].Message, "there is no /etc/carbon/aggregation-rules.conf") {

@@ -1,6 +1,9 @@
 package config
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // checkListener checks one [[listener]] by itself, its address aside.
 func (k *checker) checkListener(path string, l *Listener) {
@@ -10,7 +13,7 @@ func (k *checker) checkListener(path string, l *Listener) {
 	if framed && !stream {
 		k.errorf(key("protocol"), l.Protocol, `not over udp; accepted: "plaintext", or transport = "tcp" or "unix"`)
 	}
-	if (l.Compression == "gzip" || l.Compression == "zstd") && (framed || !stream) {
+	if slices.Contains([]string{"gzip", "zstd", "snappy"}, l.Compression) && (framed || !stream) {
 		k.errorf(key("compression"), l.Compression, `only for plaintext over tcp or unix; accepted: "none"`)
 	}
 	if !stream {

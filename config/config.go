@@ -197,7 +197,7 @@ func Default() Config {
 			ReadBuffer:     256 * KiB,
 			UDPBuffer:      4 * MiB,
 		},
-		Names: Names{Poll: 10 * Second},
+		Names: Names{ListSyntax: "regex", Poll: 10 * Second},
 		Aggregation: Aggregation{
 			Grace:      5 * Second,
 			Keep:       5,

@@ -77,7 +77,7 @@ func TestValidateWithoutFile(t *testing.T) {
 		`error: listener[0].max_connections = 0: not accepted; accepted: 1 to 1000000`,
 		`error: listener[0].max_line = "0B": not accepted; accepted: "128B" to "1MiB"`,
 		`error: listener[0].max_frame = "0B": not accepted; accepted: "1KiB" to "256MiB"`,
-		`error: listener[0].compression = "": not accepted; accepted: "none", "gzip" or "zstd"`,
+		`error: listener[0].compression = "": not accepted; accepted: "none", "gzip", "zstd" or "snappy"`,
 		`error: aggregation.grace = "-1s": not accepted; accepted: "0s" to "1d"`,
 		`error: destination[0].kind = "relay": not accepted; accepted: "store" or "aggregator"`,
 		`error: destination[0].when_full = "": not accepted; accepted: "drop-oldest", "spool" or "block"`,

@@ -51,8 +51,9 @@ type Listener struct {
 	// value of [limits]; without effect on plaintext.
 	MaxFrame Size `toml:"max_frame" accept:"1KiB..256MiB"`
 	// Compression is how each connection is compressed from its first byte to
-	// its last. Default "none"; the others need plaintext over a stream.
-	Compression string `toml:"compression" accept:"none|gzip|zstd"`
+	// its last; "snappy" is its framing format. Default "none"; the others need
+	// plaintext over a stream.
+	Compression string `toml:"compression" accept:"none|gzip|zstd|snappy"`
 	// TLSCert and TLSKey are the paths of the certificate chain and its key in
 	// PEM. Default empty: no TLS. Both or neither, and only on tcp.
 	TLSCert string `toml:"tls_cert"`

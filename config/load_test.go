@@ -64,6 +64,7 @@ rewrite_rules = "w.conf"
 rewrite_aggregates = true
 allow_list = "allow.conf"
 deny_list = "deny.conf"
+list_syntax = "glob"
 normalise_tags = true
 poll = "1s"
 
@@ -173,7 +174,7 @@ poll = "1m30s"
 		Rules: "r.conf", Listen: "127.0.0.1:0", Upstream: []string{"a:1", "stdout:"}, ForwardAll: &no,
 		Limits:      Limits{1, 2 * Second, 300, 2 * KiB, 5120, 0, 4 * Second},
 		Listeners:   []Listener{udp, socket, pickle, zstd},
-		Names:       Names{"w.conf", true, "allow.conf", "deny.conf", true, Second},
+		Names:       Names{"w.conf", true, "allow.conf", "deny.conf", "glob", true, Second},
 		Aggregation: Aggregation{Millisecond, 2 * Millisecond, 3, 4 * Second, 5 * Second, 6, 7, 8, 9 * Second, 10},
 		Queue: Queue{1, 65 * 1024, 20 * Millisecond, 30 * Millisecond, 40 * Millisecond, 50 * Millisecond,
 			60 * Millisecond},

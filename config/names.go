@@ -10,14 +10,18 @@ type Names struct {
 	// aggregates as well. Default false: to forwarded datapoints only, as in
 	// carbon. Without effect where there are no RewriteRules.
 	RewriteAggregates bool `toml:"rewrite_aggregates"`
-	// AllowList is the path of regular expressions, one a line: a name that
-	// none of them is found in is dropped. Default empty: no name is; an empty
-	// file drops none either.
+	// AllowList is the path of patterns, one a line: a name that none of them
+	// matches is dropped. Default empty: no name is; an empty file drops none
+	// either.
 	AllowList string `toml:"allow_list"`
-	// DenyList is the path of regular expressions, one a line: a name that one
-	// of them is found in is dropped. It goes before AllowList. Default empty:
-	// no name is dropped.
+	// DenyList is the path of patterns, one a line: a name that one of them
+	// matches is dropped. It goes before AllowList. Default empty: no name is
+	// dropped.
 	DenyList string `toml:"deny_list"`
+	// ListSyntax is how the patterns of both lists are written: "regex" are
+	// regular expressions found anywhere in the name, "glob" are shell patterns
+	// of the whole name. Default "regex". Without effect where there is no list.
+	ListSyntax string `toml:"list_syntax" accept:"regex|glob"`
 	// NormaliseTags puts tagged names into their canonical form, tags sorted.
 	// Default false: they stay as received.
 	NormaliseTags bool `toml:"normalise_tags"`

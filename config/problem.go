@@ -30,7 +30,7 @@ type Problem struct {
 	// "--listen". Empty when neither is known.
 	File string
 	// Line and Col say where in File, in lines and bytes from 1. Zero when the
-	// problem has no place of its own.
+	// problem has no place of its own, Col also when it is about the line.
 	Line, Col int
 	// Severity is Error or Warning.
 	Severity Severity
@@ -46,7 +46,11 @@ func (p Problem) String() string {
 	case p.Line == 0:
 		return fmt.Sprintf("%s: %s: %s", p.File, p.Severity, p.Message)
 	}
-	return fmt.Sprintf("%s:%d:%d: %s: %s", p.File, p.Line, p.Col, p.Severity, p.Message)
+	place := fmt.Sprintf("%s:%d", p.File, p.Line)
+	if p.Col > 0 {
+		place += fmt.Sprintf(":%d", p.Col)
+	}
+	return fmt.Sprintf("%s: %s: %s", place, p.Severity, p.Message)
 }
 
 // Problems lists what is wrong with one config, in the order of the file. As an

@@ -160,7 +160,7 @@ func TestProblems(t *testing.T) {
 		{"listener kinds", "[[listener]]\naddress = \":1\"\nprotocol = \"line\"\ntransport = \"sctp\"\ncompression = \"lz4\"\n", []string{
 			`:3:12: error: listener[0].protocol = "line": not accepted; accepted: "plaintext", "pickle" or "protobuf"`,
 			`:4:13: error: listener[0].transport = "sctp": not accepted; accepted: "tcp", "udp" or "unix"`,
-			`:5:15: error: listener[0].compression = "lz4": not accepted; accepted: "none", "gzip" or "zstd"`}},
+			`:5:15: error: listener[0].compression = "lz4": not accepted; accepted: "none", "gzip", "zstd" or "snappy"`}},
 		{"connection limits on udp", "[[listener]]\ntransport = \"udp\"\naddress = \":1\"\nmax_connections = 5\nidle_timeout = \"1s\"\n", []string{
 			`:4:19: warning: listener[0].max_connections = 5: has no effect on a udp listener, which has no connections; accepted: leaving it out`,
 			`:5:16: warning: listener[0].idle_timeout = "1s": has no effect on a udp listener, which has no connections; accepted: leaving it out`}},
@@ -191,6 +191,8 @@ func TestProblems(t *testing.T) {
 			`:4:12: error: listener[0].protocol = "protobuf": not over udp; accepted: "plaintext", or transport = "tcp" or "unix"`}},
 		{"compressed datagrams", "[[listener]]\naddress = \":1\"\ntransport = \"udp\"\ncompression = \"gzip\"\n", []string{
 			`:4:15: error: listener[0].compression = "gzip": only for plaintext over tcp or unix; accepted: "none"`}},
+		{"snappy over udp", "[[listener]]\naddress = \":1\"\ntransport = \"udp\"\ncompression = \"snappy\"\n", []string{
+			`:4:15: error: listener[0].compression = "snappy": only for plaintext over tcp or unix; accepted: "none"`}},
 		{"compressed pickle", "[[listener]]\naddress = \":1\"\nprotocol = \"pickle\"\ncompression = \"zstd\"\n", []string{
 			`:4:15: error: listener[0].compression = "zstd": only for plaintext over tcp or unix; accepted: "none"`}},
 		{"limits of the other protocol", "[[listener]]\naddress = \":1\"\nmax_frame = \"2KiB\"\n" +
@@ -221,6 +223,10 @@ func TestProblems(t *testing.T) {
 		// Names.
 		{"rewriting nothing", "names.rewrite_aggregates = true\n", []string{
 			`:1:28: warning: names.rewrite_aggregates = true: has no effect without names.rewrite_rules; accepted: both, or neither`}},
+		{"syntax of no list", "names.list_syntax = \"glob\"\n", []string{
+			`:1:21: warning: names.list_syntax = "glob": has no effect without names.allow_list or names.deny_list; accepted: leaving it out`}},
+		{"unknown syntax of lists", "[names]\nallow_list = \"a\"\nlist_syntax = \"regexp\"\n", []string{
+			`:3:15: error: names.list_syntax = "regexp": not accepted; accepted: "regex" or "glob"`}},
 		{"NUL in lists", "[names]\nallow_list = \"\\u0000\"\n", []string{`:2:14: error: names.allow_list = "\u0000": holds a NUL; accepted: a path`}},
 
 		// Destinations.

@@ -43,6 +43,9 @@ func (k *checker) checkNames(c *Config) {
 	if c.Names.RewriteAggregates && c.Names.RewriteRules == "" {
 		k.report(Warning, []string{"names.rewrite_aggregates"}, true, "has no effect without names.rewrite_rules; accepted: both, or neither")
 	}
+	n := c.Names
+	k.noEffect(n.ListSyntax == "glob" && n.AllowList == "" && n.DenyList == "", "names.list_syntax", n.ListSyntax,
+		"without names.allow_list or names.deny_list")
 	const partMax = 255
 	if len(c.Prefix) > partMax || strings.ContainsFunc(c.Prefix, func(r rune) bool { return !inName(r) }) {
 		k.errorf("prefix", c.Prefix, "cannot begin a metric name; accepted: at most %d bytes without blanks, "+

@@ -18,7 +18,7 @@ import (
 // The files of a data directory.
 const (
 	lockFile       = "lock"       // locked while a daemon runs; holds its pid
-	aliveFile      = "alive"      // Unix seconds, written every second
+	aliveFile      = "alive"      // Unix seconds, written again and again
 	checkpointFile = "checkpoint" // see package aggregator for its form
 )
 

@@ -16,16 +16,22 @@ import (
 type cache struct {
 	*child
 	dir               string
-	plaintext, pickle string // addresses
+	plaintext, pickle string // addresses; plaintext is one of UDP as well
 }
 
 func startCache(t *testing.T) *cache {
 	t.Helper()
+	return startCacheWith(t, "[all]\npattern = .*\nretentions = 1s:1h\n", "[all]\npattern = .*\nxFilesFactor = 0\naggregationMethod = last\n")
+}
+
+// startCacheWith does the same with whisper files as its own files say.
+func startCacheWith(t *testing.T, schemas, aggregation string) *cache {
+	t.Helper()
 	c := &cache{dir: t.TempDir()}
 	line, pickle, query := port(t), port(t), port(t)
 	c.plaintext, c.pickle = local(line), local(pickle)
-	write(t, c.dir, "storage-schemas.conf", "[all]\npattern = .*\nretentions = 1s:1h\n")
-	write(t, c.dir, "storage-aggregation.conf", "[all]\npattern = .*\nxFilesFactor = 0\naggregationMethod = last\n")
+	write(t, c.dir, "storage-schemas.conf", schemas)
+	write(t, c.dir, "storage-aggregation.conf", aggregation)
 	write(t, c.dir, "carbon.conf", fmt.Sprintf(`[cache]
 STORAGE_DIR = %[1]s
 LOCAL_DATA_DIR = %[1]s/whisper
@@ -35,6 +41,10 @@ PID_DIR = %[1]s
 USER =
 LINE_RECEIVER_INTERFACE = 127.0.0.1
 LINE_RECEIVER_PORT = %[2]d
+ENABLE_UDP_LISTENER = True
+UDP_RECEIVER_INTERFACE = 127.0.0.1
+UDP_RECEIVER_PORT = %[2]d
+ENABLE_TAGS = False
 PICKLE_RECEIVER_INTERFACE = 127.0.0.1
 PICKLE_RECEIVER_PORT = %[3]d
 CACHE_QUERY_INTERFACE = 127.0.0.1
@@ -55,6 +65,7 @@ func (c *cache) start(t *testing.T) {
 	t.Helper()
 	c.child = launchCarbon(t, "carbon-cache", c.dir, "a")
 	c.awaitPorts(c.plaintext, c.pickle)
+	c.awaitUDP(c.plaintext)
 }
 
 // launchCarbon runs one of carbon's daemons on the carbon.conf of a directory.
@@ -90,16 +101,22 @@ json.dump(found, sys.stdout)
 // read returns what it has stored for the seconds from start to end.
 func (c *cache) read(start, end int64) store {
 	c.t.Helper()
-	// The system's Python is the one that Debian's whisper belongs to.
-	out, err := exec.Command("/usr/bin/python3", "-c", readWhisper, c.dir+"/whisper", fmt.Sprint(start), fmt.Sprint(end)).Output()
-	if err != nil {
-		c.t.Fatalf("reading whisper files: %v", err)
-	}
 	found := make(store)
-	if err := json.Unmarshal(out, &found); err != nil {
-		c.t.Fatalf("%s: %v", out, err)
-	}
+	python(c.t, &found, readWhisper, c.dir+"/whisper", fmt.Sprint(start), fmt.Sprint(end))
 	return found
+}
+
+// python runs a program of its language that prints JSON, for result.
+func python(t *testing.T, result any, program string, args ...string) {
+	t.Helper()
+	// The system's Python is the one that Debian's whisper belongs to.
+	out, err := exec.Command("/usr/bin/python3", append([]string{"-c", program}, args...)...).Output()
+	if err != nil {
+		t.Fatalf("reading whisper files: %v", err)
+	}
+	if err := json.Unmarshal(out, result); err != nil {
+		t.Fatalf("%s: %v", out, err)
+	}
 }
 
 // differs says in what a store is not as wanted, "" for nothing.

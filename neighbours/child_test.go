@@ -1,6 +1,7 @@
 package neighbours
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -33,6 +34,10 @@ func launch(t *testing.T, dir string, args ...string) *child {
 	c.cmd.Env = append(os.Environ(), "GRAPHITE_ROOT="+dir)
 	// It ends with the test, however that ends.
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// Its input stays open and empty: some programs end with it.
+	if _, err := c.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -91,6 +96,25 @@ func (c *child) awaitPorts(addresses ...string) {
 			return ""
 		})
 	}
+}
+
+// awaitUDP returns when the program takes datagrams: without it, the kernel
+// answers that nobody does.
+func (c *child) awaitUDP(address string) {
+	c.t.Helper()
+	await(c.t, filepath.Base(c.cmd.Args[0])+" to take datagrams on "+address, func() string {
+		conn, err := net.Dial("udp", address)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.Write([]byte("\n"))
+		conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Sprint(err)
+		}
+		return ""
+	})
 }
 
 // Ports that other programs are told to listen on lie outside the range from which

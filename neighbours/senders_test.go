@@ -11,17 +11,23 @@ import (
 	"time"
 )
 
+// startCarbonCRelay starts it with a cluster that takes everything, and returns
+// where it listens. how stands before its address, flags are further ones.
+func startCarbonCRelay(t *testing.T, cluster, how string, flags ...string) (address string) {
+	t.Helper()
+	program := need(t, "carbon-c-relay")
+	dir, listen := t.TempDir(), local(port(t))
+	write(t, dir, "relay.conf", fmt.Sprintf("cluster out %s;\nmatch * send to out stop;\nlisten type linemode %s %s proto tcp;\n", cluster, how, listen))
+	launch(t, dir, append([]string{program, "-f", "relay.conf", "-H", "test", "-s"}, flags...)...).awaitPorts(listen)
+	return listen
+}
+
 // A carbon-c-relay in front hands over what clients send to it.
 func TestCarbonCRelay(t *testing.T) {
 	t.Parallel()
-	program := need(t, "carbon-c-relay")
 	out := newSink(t)
 	d := start(t, "total.<app> (2) = sum app.<app>.*.requests\n", fmt.Sprintf("upstream = [%q]\n", out.address))
-	dir, listen := t.TempDir(), port(t)
-	write(t, dir, "relay.conf", fmt.Sprintf("cluster out forward %s proto tcp;\nmatch * send to out stop;\n"+
-		"listen type linemode %s proto tcp;\n", d.plaintext, local(listen)))
-	relay := launch(t, dir, program, "-f", "relay.conf", "-H", "test", "-s")
-	relay.awaitPorts(local(listen))
+	relay := startCarbonCRelay(t, fmt.Sprintf("forward %s proto tcp", d.plaintext), "")
 
 	at := (time.Now().Unix() + 1) &^ 1
 	const servers = 50
@@ -35,7 +41,7 @@ func TestCarbonCRelay(t *testing.T) {
 		}
 	}
 	want[fmt.Sprintf("total.shop %d", at)] = sum
-	send(t, "tcp", local(listen), text)
+	send(t, "tcp", relay, text)
 	await(t, "all rows", func() string { return out.got("").differs(want) })
 	if s := d.settle(); s.sum("datapoints_accepted_total") != servers*2 || s.sum("refused_items_total") != 0 {
 		t.Errorf("%v datapoints accepted and %v refused, want %d and 0",

@@ -25,7 +25,13 @@ type sink struct {
 
 func newSink(t *testing.T) *sink {
 	t.Helper()
-	s := &sink{t: t, address: local(port(t)), rows: make(store), times: make(map[string]int)}
+	return newSinkOn(t, "127.0.0.1")
+}
+
+// newSinkOn makes one on an address of this host.
+func newSinkOn(t *testing.T, host string) *sink {
+	t.Helper()
+	s := &sink{t: t, address: fmt.Sprintf("%s:%d", host, port(t)), rows: make(store), times: make(map[string]int)}
 	ln, err := net.Listen("tcp", s.address)
 	if err != nil {
 		t.Fatal(err)

@@ -1,9 +1,13 @@
 package whisper
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"syscall"
 	"time"
 
 	whisperfile "github.com/go-graphite/go-whisper"
@@ -19,12 +23,17 @@ func (r *Rules) openFile(path, metric string) (*whisperfile.Whisper, error) {
 	if !os.IsNotExist(err) {
 		return w, err
 	}
-	schema, _ := r.schemas.Match(metric) // the last takes everything
-	how := r.aggregation.Match(metric)
+	if readable := readablePath(path, metric); readable != "" {
+		w, err := whisperfile.OpenWithOptions(readable, &whisperfile.Options{})
+		if !os.IsNotExist(err) && !errors.Is(err, syscall.ENAMETOOLONG) && !errors.Is(err, syscall.ENOTDIR) {
+			return w, err
+		}
+	}
+	schema, rollup := r.of(metric)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	return create(path, schema.Retentions, how.AggregationMethod(), float32(how.XFilesFactor()))
+	return create(path, schema.archives, rollup.method, rollup.xFilesFactor)
 }
 
 // create makes a file under another name first: one that was cut short, because the
@@ -45,9 +54,12 @@ func create(path string, rs whisperfile.Retentions, m whisperfile.AggregationMet
 	return nil, err
 }
 
-// store writes points to the file of a series. It returns which of them, by index,
-// are older than the file reaches back.
+// store writes points to the file of a series, and sorts them for that. It returns
+// which of them, by index, are older than the file reaches back.
 func (r *Rules) store(path, metric string, points []point) (tooOld []int, err error) {
+	// In the order of time, as carbon does: then no run of one archive is broken by
+	// points of another, and the last of an interval stays.
+	slices.SortStableFunc(points, func(a, b point) int { return cmp.Compare(a.time, b.time) })
 	err = guard(func() error {
 		w, err := r.openFile(path, metric)
 		if err != nil {

@@ -29,7 +29,7 @@ func pathOf(dir, name string) (path, metric string, err error) {
 		return "", "", err
 	}
 	if strings.IndexByte(metric, ';') >= 0 {
-		path = tags.FilePath(dir, metric, false) + suffix
+		path = tags.FilePath(dir, metric, true) + suffix
 	} else {
 		path = filepath.Join(dir, strings.ReplaceAll(metric, ".", "/")+suffix)
 	}
@@ -46,4 +46,14 @@ func pathOf(dir, name string) (path, metric string, err error) {
 		}
 	}
 	return path, metric, nil
+}
+
+// readablePath returns where carbon has the file of a tagged series without
+// TAG_HASH_FILENAMES, beside path, or "".
+func readablePath(path, metric string) string {
+	name := strings.ReplaceAll(metric, ".", "_DOT_") + suffix
+	if strings.IndexByte(metric, ';') < 0 || !filepath.IsLocal(name) {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(path), name)
 }

@@ -41,6 +41,7 @@ type Writer struct {
 // group is what one call of Write has for a series.
 type group struct {
 	name   string
+	first  int // where its first line begins
 	points []point
 }
 
@@ -78,8 +79,9 @@ func Open(dir, schemas, aggregation string, logger *slog.Logger) (*Writer, error
 
 // Write stores bufs, each of whole lines of the Graphite line protocol, and returns when their
 // values are in the files, though not when the disk has them. Times are in whole
-// seconds, as whisper keeps them; the last of several values for one of its intervals
-// stays.
+// seconds, as whisper keeps them. Of several values for one of its intervals the one
+// of the latest time stays, of several for one time the last; what a later call brings
+// goes before.
 //
 // It returns how many bytes at the start of bufs are done with, all of them unless
 // there is an error, and how many lines among these were refused, since no other
@@ -96,7 +98,7 @@ func (w *Writer) Write(ctx context.Context, bufs ...[]byte) (done, refused int, 
 			err = w.store(g)
 		}
 		if err != nil {
-			done = g.points[0].at // every line before it is of a group before
+			done = g.first // every line before it is of a group before
 			break
 		}
 	}
@@ -188,7 +190,7 @@ func (w *Writer) add(b *plaintext.Batch, i, at int) {
 	k, ok := w.groups[string(name)]
 	if !ok {
 		k = len(w.order)
-		w.order = append(w.order, group{name: string(name)})
+		w.order = append(w.order, group{name: string(name), first: at})
 		w.groups[w.order[k].name] = k
 	}
 	g := &w.order[k]

@@ -111,7 +111,7 @@ func TestWriteIsReadBack(t *testing.T) {
 		"fine.a":             "fine/a",
 		"fine.b.count":       "fine/b/count",
 		"fine..c":            "fine/c",
-		"fine.tag;z=1;a=x.y": "_tagged/%s/fine_DOT_tag;a=x_DOT_y;z=1",
+		"fine.tag;z=1;a=x.y": taggedPath("fine.tag;a=x.y;z=1"),
 	}
 	want := map[string]map[int64]float64{}
 	var bufs [][]byte
@@ -136,14 +136,6 @@ func TestWriteIsReadBack(t *testing.T) {
 	write(t, w, 0, bufs[110:]...)
 	for name, path := range names {
 		path = dir + "/" + path + ".wsp"
-		if strings.Contains(name, ";") {
-			found, _ := filepath.Glob(dir + "/_tagged/*/*/*.wsp")
-			if len(found) != 1 || filepath.Base(found[0]) != filepath.Base(path) {
-				t.Errorf("tagged files are %q, want one like %q", found, path)
-				continue
-			}
-			path = found[0]
-		}
 		sameValues(t, path, fetch(t, path, now-400, now), want[name])
 	}
 	if left, _ := filepath.Glob(dir + "/*" + unfinished); left != nil {
@@ -248,6 +240,27 @@ func TestOldPoints(t *testing.T) {
 	}
 }
 
+// Of the points of one coarse interval the latest stays, whatever comes before it and
+// in between; of one time the last.
+func TestOrderOfTime(t *testing.T) {
+	w, dir, log := open(t)
+	now := time.Now().Unix()
+	at := (now - 3000) / 10 * 10
+	var b []byte
+	for _, p := range []struct{ time, value int64 }{{at + 8, 1}, {now, 2}, {at + 2, 3}, {at + 8, 4}, {now - 200_000, 5}, {now - 1, 6}, {at + 3, 7}} {
+		b = fmt.Appendf(b, "fine.x %d %d\n", p.value, p.time)
+	}
+	write(t, w, 1, b)
+	path := dir + "/fine/x.wsp"
+	sameValues(t, path, fetch(t, path, at-10, at), map[int64]float64{at: 4})
+	sameValues(t, path, fetch(t, path, now-500, now), map[int64]float64{now - 1: 6, now: 2})
+	if !strings.Contains(log.String(), "reaches back") {
+		t.Errorf("the log is %q", log)
+	}
+	write(t, w, 0, fmt.Appendf(nil, "fine.x 9 %d\n", at)) // a later call
+	sameValues(t, path, fetch(t, path, at-10, at), map[int64]float64{at: 9})
+}
+
 // Points that go round a small archive more than once do not reach the next one.
 func TestRoundAndRound(t *testing.T) {
 	dir := t.TempDir()
@@ -311,26 +324,6 @@ func TestRefusedLines(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestNamesStayInside(t *testing.T) {
-	for _, name := range []string{"../../etc/x", "/etc/x", "..", ".", "a/../../../b", "a;x=../../../../../y", "a;../..=/", "_tagged.a"} {
-		path, _, err := pathOf("/data/w", name)
-		if err == nil && (filepath.Clean(path) != path || !strings.HasPrefix(path, "/data/w/")) {
-			t.Errorf("pathOf(%q) = %q", name, path)
-		}
-	}
-}
-
-func FuzzPathOf(f *testing.F) {
-	f.Add("a.b")
-	f.Add("../../a;b=c/../..")
-	f.Fuzz(func(t *testing.T, name string) {
-		path, _, err := pathOf("/data/w", name)
-		if err == nil && (filepath.Clean(path) != path || !strings.HasPrefix(path, "/data/w/") || len(path) > maxPath) {
-			t.Errorf("pathOf(%q) = %q", name, path)
-		}
-	})
 }
 
 // What is done after an error is exactly the lines before the first that is not.

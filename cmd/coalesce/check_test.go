@@ -73,6 +73,37 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// What is wrong with the files of whisper destinations is said where it stands; a file
+// that is not there, where it is named.
+func TestCheckWhisperRules(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "r.conf", "a (60) = sum b\n")
+	write(t, dir, "storage-schemas.conf", "[carbon]\npattern = ^carbon\\.\nretentions = 60:90d\n\n[default]\npattern = (\nretentions = 60s:1d,90s:7d\n")
+	write(t, dir, "storage-aggregation.conf", "[min]\npattern = \\.min$\naggregationMethod = least\n")
+	config := write(t, dir, "c.toml", `rules = "r.conf"
+[[destination]]
+address = "whisper:///nowhere/a"
+[[destination]]
+address = "whisper:///nowhere/b"
+aggregation = ""
+[[destination]]
+address = "whisper:///nowhere/c"
+schemas = "none.conf"
+aggregation = ""
+`)
+	out, _, err := execute("", "check", "--config", config)
+	want := strings.ReplaceAll("DIR/storage-schemas.conf:6: error: [default]: pattern \"(\": error parsing regexp: missing closing ): `(`\n"+
+		"DIR/storage-schemas.conf:7: error: [default]: retentions \"60s:1d,90s:7d\": 90 s is not a multiple of 60 s; want those like 10s:6h,60s:7d\n"+
+		"DIR/storage-aggregation.conf:3: error: [min]: aggregationMethod \"least\"; want average, sum, last, max or min\n"+
+		"DIR/c.toml:8:11: error: destination[2].address = \"whisper:///nowhere/c\": schemas \"DIR/none.conf\": no such file or directory\n", "DIR", dir)
+	if out != want || !errors.Is(err, errReported) {
+		t.Errorf("prints\n%swant\n%s(error %v)", out, want, err)
+	}
+	if _, err := os.Stat("/nowhere"); err == nil {
+		t.Error("check makes directories")
+	}
+}
+
 // The files at the root of the repository are what a newcomer begins with.
 func TestCheckShippedFiles(t *testing.T) {
 	root := filepath.Join("..", "..")

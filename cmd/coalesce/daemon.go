@@ -159,8 +159,15 @@ func (d *daemon) newState(set *rules.Set, names *naming.Policy) error {
 	return err
 }
 
+// beatInterval is the time between two signs of life. A run that is killed has
+// taken datapoints since its last one, for beatSpan if the next one was late.
+const (
+	beatInterval = 500 * time.Millisecond
+	beatSpan     = 2 * beatInterval
+)
+
 // readDir returns the checkpoint of the last run, if it stopped in order, and
-// else the time up to which it may have emitted.
+// else the time up to which it may have taken datapoints.
 func (d *daemon) readDir() (checkpoint []byte, notBefore float64, err error) {
 	alive, err := d.dir.LastAlive()
 	if err != nil {
@@ -173,14 +180,17 @@ func (d *daemon) readDir() (checkpoint []byte, notBefore float64, err error) {
 		d.log.Warn("the last run did not stop in order: its open buckets are lost, and buckets that began before its end are refused as too_old",
 			"last_alive", unixTime(alive))
 	}
-	return checkpoint, alive, nil
+	if alive > 0 {
+		notBefore = alive + beatSpan.Seconds()
+	}
+	return checkpoint, notBefore, nil
 }
 
 func (d *daemon) restore(ac aggregator.Config, checkpoint []byte) (*aggregator.Aggregator, error) {
 	if checkpoint == nil {
 		return aggregator.New(ac)
 	}
-	alive := ac.NotBefore
+	notBefore := ac.NotBefore
 	ac.NotBefore = 0 // the checkpoint knows better
 	agg, err := aggregator.New(ac)
 	if err != nil {
@@ -196,8 +206,8 @@ func (d *daemon) restore(ac aggregator.Config, checkpoint []byte) (*aggregator.A
 	}
 	path, moveErr := d.dir.SetAside()
 	d.log.Error("the checkpoint cannot be used: its open buckets are lost, and buckets that began before the last run's end are refused as too_old",
-		"err", errors.Join(err, moveErr), "kept_as", path, "last_alive", unixTime(alive))
-	ac.NotBefore = alive
+		"err", errors.Join(err, moveErr), "kept_as", path, "not_before", unixTime(notBefore))
+	ac.NotBefore = notBefore
 	return aggregator.New(ac)
 }
 
@@ -326,9 +336,9 @@ func (d *daemon) logStart() {
 	d.log.Info("started", "version", version, "rules", d.agg.Stats().Rules, "upstream", d.cfg.Upstream, "data", d.cfg.Data)
 }
 
-// beat records every second that this run is alive.
+// beat records again and again that this run is alive.
 func (d *daemon) beat(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(beatInterval)
 	defer tick.Stop()
 	failing := false
 	for {

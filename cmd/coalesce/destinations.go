@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -59,8 +60,18 @@ func whisperProblems(cfg *config.Config, dests []upstream.Destination) (problems
 		if d.Scheme != upstream.Whisper {
 			continue
 		}
-		if _, err := whisper.ReadRules(d.Schemas, d.Aggregation); err != nil {
-			problems = append(problems, cfg.Problem(cfg.DestinationKey(i), err.Error()))
+		var mistakes whisper.Mistakes
+		if _, err := whisper.ReadRules(d.Schemas, d.Aggregation); !errors.As(err, &mistakes) {
+			continue
+		}
+		for _, m := range mistakes {
+			p := config.Problem{File: m.File, Line: m.Line, Message: m.Err.Error()}
+			if m.Line == 0 {
+				p = cfg.Problem(cfg.DestinationKey(i), m.Err.Error())
+			}
+			if !slices.Contains(problems, p) { // of a file that two destinations share
+				problems = append(problems, p)
+			}
 		}
 	}
 	return problems

@@ -36,6 +36,10 @@ func readText(path string) ([]byte, error) {
 // nil where names stay as they are received. sum tells contents apart.
 func readNames(c config.Names) (p *naming.Policy, sum [sha256.Size]byte, diags []rules.Diagnostic, err error) {
 	p = &naming.Policy{Normalise: c.NormaliseTags}
+	syntax := naming.Regexps
+	if c.ListSyntax == "glob" {
+		syntax = naming.Globs
+	}
 	hash := sha256.New()
 	read := func(path string, parse func(text []byte) []rules.Diagnostic) {
 		if path == "" {
@@ -53,11 +57,11 @@ func readNames(c config.Names) (p *naming.Policy, sum [sha256.Size]byte, diags [
 		return d
 	})
 	read(c.DenyList, func(text []byte) (d []rules.Diagnostic) {
-		p.Deny, d = naming.ParseList(c.DenyList, text, naming.Regexps)
+		p.Deny, d = naming.ParseList(c.DenyList, text, syntax)
 		return d
 	})
 	read(c.AllowList, func(text []byte) (d []rules.Diagnostic) {
-		p.Allow, d = naming.ParseList(c.AllowList, text, naming.Regexps)
+		p.Allow, d = naming.ParseList(c.AllowList, text, syntax)
 		return d
 	})
 	if c.RewriteRules == "" && c.DenyList == "" && c.AllowList == "" && !c.NormaliseTags {

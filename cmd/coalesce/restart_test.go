@@ -133,7 +133,7 @@ func TestKill(t *testing.T) {
 	}
 	late := func() { // with a proof that it would have been emitted by now
 		feed(d, out, begun, "k.a.x 1", "k.b.x 1")
-		now := time.Now().Unix() + 1
+		now := time.Now().Unix() + 2 // later than a second after the crash
 		feed(d, out, now, "k.a.x 5")
 		rowsAre(out, now, map[string][]string{"k.a": {"5"}})
 		got := out.got()
@@ -148,6 +148,34 @@ func TestKill(t *testing.T) {
 	d = start(t, s)
 	late()
 	d.stop()
+}
+
+// The last sign of life is up to a second older than the crash: a bucket that began
+// in that second has lost datapoints, and may have been emitted early.
+func TestKillAfterSignOfLife(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	out := newSink(t)
+	at := history()
+	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "data"), "alive", fmt.Sprintf("%017.3f\n", float64(at)+0.25))
+	d := start(t, settings{
+		rules: write(t, dir, "rules.conf", "k.<x> (1) = sum k.<x>.* grace=0s\n"),
+		data:  filepath.Join(dir, "data"), upstream: out.address,
+	})
+	for second := range int64(3) {
+		feed(d, out, at+second, "k.a.x 1")
+	}
+	rowsAre(out, at+2, map[string][]string{"k.a": {"1"}})
+	d.stop()
+	got := out.got()
+	for second := range int64(2) {
+		if v := got.values[fmt.Sprintf("aggregates.k.a %d", at+second)]; v != nil {
+			t.Errorf("the bucket that began %v s after the last sign of life: %q came", float64(second)-0.25, v)
+		}
+	}
 }
 
 // A data directory has one daemon; the second neither starts nor does harm.
