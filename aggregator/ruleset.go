@@ -28,6 +28,7 @@ type ruleSet struct {
 	set     *rules.Set
 	specs   []*spec // by position
 	states  []*ruleState
+	rules   int // those not made by rules.NewInput
 	// changes[i] holds the rules added or removed by version-i.
 	changes []*rules.Set
 }
@@ -77,6 +78,9 @@ func (a *Aggregator) SetRules(set *rules.Set) {
 			st.rule, st.pos = r, pos
 		}
 		rs.states = append(rs.states, st)
+		if !r.Input {
+			rs.rules++
+		}
 		sp := newSpec(r)
 		if specs[sp.key] == nil {
 			specs[sp.key] = sp

@@ -36,8 +36,8 @@ type Stats struct {
 	Late                            uint64 // datapoints that came after their bucket had closed
 	Merged                          uint64 // buckets too old to be emitted again, given to the archive
 
-	Series, Outputs, Buckets int // held now
-	Rules                    int
+	Series, Outputs, Buckets int    // held now
+	Rules                    int    // without those of rules.NewInput
 	Version                  uint32 // of the rules; 1 at the start
 }
 
@@ -71,7 +71,7 @@ func (a *Aggregator) Stats() Stats {
 	s.Dropped[TooOld] += revoked
 	s.Merged = a.stat.merged.Load()
 	rs := a.rules.Load()
-	s.Rules, s.Version = len(rs.states), rs.version
+	s.Rules, s.Version = rs.rules, rs.version
 	s.Series, s.Evicted = a.table.Len(), a.table.Evicted()
 	s.Buckets = int(a.buckets.Load())
 	s.Rows, s.Late = a.stat.rows.Load(), a.stat.late.Load()

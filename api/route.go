@@ -22,11 +22,13 @@ type Route struct {
 	Loopback bool
 	// Summary is a line for the index.
 	Summary string
-	// Handler may read a body of up to 1 MiB; reading more fails.
+	// MaxBody is the longest request body in bytes; 0 is 1 MiB. Reading more
+	// fails.
+	MaxBody int64
 	Handler http.Handler
 }
 
-// maxBody is the longest request body in bytes.
+// maxBody is the longest request body of routes that do not say so, in bytes.
 const maxBody = 1 << 20
 
 func (r *Route) check() error {
@@ -65,7 +67,11 @@ func (r *Route) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, r.Path+" only answers clients on this machine", http.StatusForbidden)
 		return
 	}
-	req.Body = http.MaxBytesReader(w, req.Body, maxBody)
+	limit := r.MaxBody
+	if limit == 0 {
+		limit = maxBody
+	}
+	req.Body = http.MaxBytesReader(w, req.Body, limit)
 	r.Handler.ServeHTTP(w, req)
 }
 

@@ -1,0 +1,5 @@
+package archive
+
+const childVariable = "COALESCE_ARCHIVE_CHILD"
+
+func child() {}

@@ -1,0 +1,273 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math"
+	"slices"
+
+	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+
+	"github.com/coalesce-metrics/coalesce/store"
+)
+
+// ctxEvery is after how many cells ctx is asked.
+const ctxEvery = 256
+
+// view is the file as it was at one moment. It belongs to one goroutine.
+type view struct {
+	conn *sql.Conn
+	ctx  context.Context
+}
+
+// view calls f with a view. Its statements are not bound to ctx, see writer; f asks
+// it now and then.
+func (s *Store) view(ctx context.Context, what string, f func(v *view) error) error {
+	if err := s.gate.Enter(); err != nil {
+		return err
+	}
+	defer s.gate.Leave()
+	err := func() error {
+		conn, err := s.rdb.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		// A damaged file must not make a value of a gigabyte.
+		if _, err := sqlite.Limit(conn, lib.SQLITE_LIMIT_LENGTH, 2*store.MaxData); err != nil {
+			return err
+		}
+		v := &view{conn, context.WithoutCancel(ctx)}
+		if _, err := conn.ExecContext(v.ctx, "BEGIN"); err != nil {
+			return err
+		}
+		err = f(v)
+		if _, end := conn.ExecContext(v.ctx, "ROLLBACK"); err == nil {
+			err = end
+		}
+		return err
+	}()
+	var stop *stopped
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &stop):
+		return stop.err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return s.fail(what, err)
+}
+
+// stopped carries an error of a yield through those of the file.
+type stopped struct{ err error }
+
+func (s *stopped) Error() string { return s.err.Error() }
+
+func stop(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &stopped{err}
+}
+
+// query scans the rows of a query one by one.
+func (v *view) query(query string, scan func(*sql.Rows) error, args ...any) error {
+	rows, err := v.conn.QueryContext(v.ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	return drain(rows, scan)
+}
+
+func drain(rows *sql.Rows, scan func(*sql.Rows) error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// tables returns the slices of a step that may have starts in a range, ascending,
+// and the starts in its range that the fresh table has.
+func (v *view) tables(step, from, until int64) (sliced []slice, fresh []int64, err error) {
+	hasFresh := false
+	err = v.query(tablesQuery, func(rows *sql.Rows) error {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return err
+		}
+		t, isFresh, ok := parseTable(name)
+		switch {
+		case !ok || t.step != step:
+		case isFresh:
+			hasFresh = true
+		case t.start < until && t.start+store.SliceLength(step) > from:
+			sliced = append(sliced, t)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	slices.SortFunc(sliced, func(a, b slice) int { return int(min(max(a.start-b.start, -1), 1)) })
+	if !hasFresh {
+		return sliced, nil, nil
+	}
+	err = v.query(startsQuery(freshTable(step)), func(rows *sql.Rows) error {
+		var start int64
+		if err := rows.Scan(&start); err != nil {
+			return err
+		}
+		if start >= from && start < until {
+			fresh = append(fresh, start)
+		}
+		return nil
+	})
+	return sliced, fresh, err
+}
+
+// Read implements store.Store. The cells of one name come together.
+func (s *Store) Read(ctx context.Context, names []string, step, from, until int64, yield func(i int, c store.Cell) error) error {
+	from, until = store.Clamp(from, until)
+	return s.view(ctx, "reading", func(v *view) error {
+		if len(names) == 0 || from >= until {
+			return ctx.Err()
+		}
+		r := &reader{ctx: v.ctx, step: step, from: from, until: until}
+		defer r.close()
+		if err := r.open(v); err != nil {
+			return err
+		}
+		for i, name := range names {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			n := 0
+			err := r.read(name, func(c store.Cell) error {
+				if n++; n%ctxEvery == 0 && ctx.Err() != nil {
+					return ctx.Err()
+				}
+				return stop(yield(i, c))
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// reader reads the cells of one series after another.
+type reader struct {
+	ctx               context.Context
+	step, from, until int64
+	find              *sql.Stmt
+	fresh             *sql.Stmt // nil if nothing in the range is fresh
+	slices            []*sql.Stmt
+}
+
+// open prepares the statements. The reader must be closed, also after an error.
+func (r *reader) open(v *view) error {
+	sliced, fresh, err := v.tables(r.step, r.from, r.until)
+	if err != nil {
+		return err
+	}
+	if r.find, err = v.conn.PrepareContext(r.ctx, "SELECT id FROM series WHERE name = ?"); err != nil {
+		return err
+	}
+	if len(fresh) > 0 {
+		r.fresh, err = v.conn.PrepareContext(r.ctx, "SELECT start, data FROM "+freshTable(r.step)+
+			" WHERE start IN ("+list(fresh)+") AND series = ? ORDER BY start")
+		if err != nil {
+			return err
+		}
+	}
+	for _, t := range sliced {
+		st, err := v.conn.PrepareContext(r.ctx, "SELECT start, data FROM "+t.table()+
+			" WHERE series = ? AND start >= ? AND start < ? ORDER BY start")
+		if err != nil {
+			return err
+		}
+		r.slices = append(r.slices, st)
+	}
+	return nil
+}
+
+func (r *reader) close() {
+	if r.find != nil {
+		r.find.Close()
+	}
+	if r.fresh != nil {
+		r.fresh.Close()
+	}
+	for _, st := range r.slices {
+		st.Close()
+	}
+}
+
+// read yields the cells of a series, ascending: those of its slices in order, with
+// those of the fresh table between them or in their place.
+func (r *reader) read(name string, yield func(store.Cell) error) error {
+	var id int64
+	if err := r.find.QueryRowContext(r.ctx, name).Scan(&id); errors.Is(err, sql.ErrNoRows) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	var fresh []store.Cell
+	if r.fresh != nil {
+		err := r.cells(r.fresh, func(c store.Cell) error {
+			fresh = append(fresh, c)
+			return nil
+		}, id)
+		if err != nil {
+			return err
+		}
+	}
+	for _, st := range r.slices {
+		err := r.cells(st, func(c store.Cell) error {
+			for len(fresh) > 0 && fresh[0].Start <= c.Start {
+				newer := fresh[0]
+				fresh = fresh[1:]
+				if err := yield(newer); err != nil || newer.Start == c.Start {
+					return err
+				}
+			}
+			return yield(c)
+		}, id, r.from, r.until)
+		if err != nil {
+			return err
+		}
+	}
+	for _, c := range fresh {
+		if err := yield(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cells yields what a statement finds.
+func (r *reader) cells(st *sql.Stmt, yield func(store.Cell) error, args ...any) error {
+	rows, err := st.QueryContext(r.ctx, args...)
+	if err != nil {
+		return err
+	}
+	last := int64(math.MinInt64)
+	return drain(rows, func(rows *sql.Rows) error {
+		c := store.Cell{Step: r.step}
+		if err := rows.Scan(&c.Start, &c.Data); err != nil {
+			return err
+		}
+		if c.Start <= last {
+			return errDisorder
+		}
+		last = c.Start
+		return yield(c)
+	})
+}
