@@ -165,19 +165,6 @@ func (k *checker) checkSocket(key, path string, sockets map[string]string) {
 
 // checkHTTP refuses addresses that others can reach: the server asks for no key.
 func (k *checker) checkHTTP(c *Config) {
-	const key, address = "http.listen", `accepted: "127.0.0.1:PORT", "[::1]:PORT", "localhost:PORT", or "" for no HTTP server`
-	if c.HTTP.Listen == "" {
-		return
-	}
-	host, _, err := splitAddress(c.HTTP.Listen)
-	if err != nil {
-		k.errorf(key, c.HTTP.Listen, "not an address; %s, with a port from 0 to 65535", address)
-		return
-	}
-	ip, err := netip.ParseAddr(host)
-	if strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback() {
-		return
-	}
-	k.errorf(key, c.HTTP.Listen, "not a loopback address; no route is served on another address without a key, "+
-		"and this version has no keys; %s", address)
+	k.loopback("http.listen", c.HTTP.Listen, "no HTTP server")
+	k.loopback("node.listen", c.Node.Listen, "none")
 }

@@ -59,7 +59,19 @@ type Config struct {
 	// Place is the place of this instance behind a relay that hashes by
 	// output.
 	Place Place `toml:"place"`
-	// HTTP is the server of metrics and health.
+	// Store says where closed cells are kept.
+	Store Store `toml:"store"`
+	// Windows are windows beside the built-in ones, written [[window]]. Default
+	// none, at most 256. [Config.AllWindows] joins them.
+	Windows []Window `toml:"window"`
+	// Keeps say which series are kept as they are received, written [[keep]].
+	// Default none, at most 256.
+	Keeps []Keep `toml:"keep"`
+	// Query bounds one query.
+	Query Query `toml:"query"`
+	// Node is the query node.
+	Node Node `toml:"node"`
+	// HTTP is the server of metrics, health and queries.
 	HTTP HTTP `toml:"http"`
 	// Log shapes the daemon's own log.
 	Log Log `toml:"log"`
@@ -218,6 +230,10 @@ func Default() Config {
 		},
 		Spool:   Spool{Bytes: GiB, Age: Day, Rate: 50_000},
 		Place:   Place{Hash: "carbon_ch", Replication: 1, Diverse: true},
+		Store: Store{
+			At: "sqlite", Retention: Day, Bytes: 16 * GiB, Cycle: 10 * Second, Pending: 256 * MiB, Journal: GiB, Sync: true, Names: 2_000_000,
+		},
+		Query:   Query{Targets: 1000, Series: 20_000, Points: 10_000_000, Names: 100_000, Timeout: 10 * Second},
 		HTTP:    HTTP{Listen: "127.0.0.1:2080"},
 		Log:     Log{Level: "info", Format: "text", RefusedLines: 5, RefusedInterval: 10 * Second},
 		Metrics: Metrics{Prefix: "carbon", Instance: "a", Interval: 60 * Second},

@@ -277,6 +277,9 @@ func TestShippedDefaults(t *testing.T) {
 	listener.Address, listener.Allow = "127.0.0.1:2123", []string{}
 	destination.Name, destination.Address = "graphite-a", "pickle://127.0.0.1:2004:a"
 	route.To = []string{"graphite-a"}
+	keep := newKeep()
+	keep.Pattern = "app.*.requests"
+	want.Windows, want.Keeps = []Window{{"30d", 30 * Day, Hour, 730 * Day}}, []Keep{keep}
 	want.Upstream, want.Place.Ring = []string{}, []string{}
 	want.Listeners, want.Destinations, want.Routes = []Listener{listener}, []Destination{destination}, []Route{route}
 	if diff := cmp.Diff(&want, got, sameSettings); diff != "" {

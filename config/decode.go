@@ -102,6 +102,12 @@ func (k *checker) value(dst reflect.Value, raw any, path string) {
 			k.tables(dst, raw, path)
 			return
 		}
+		if s, is := p.(interface{ short() *string }); is {
+			if text, is := raw.(string); is {
+				*s.short() = text
+				return
+			}
+		}
 		if tree, is := raw.(map[string]any); is {
 			k.table(dst, tree, path)
 			return
@@ -169,6 +175,8 @@ func (k *checker) newElement(t reflect.Type) reflect.Value {
 		*p = k.config.newDestination()
 	case *Route:
 		*p = newRoute()
+	case *Keep:
+		*p = newKeep()
 	}
 	return e
 }

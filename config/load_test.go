@@ -141,6 +141,46 @@ reconnect_min = "40ms"
 reconnect_max = "50ms"
 drain_timeout = "60ms"
 
+[store]
+at = "postgres://u@h/d"
+retention = "2d"
+bytes = "1MiB"
+cycle = "1s"
+pending = "2MiB"
+journal = "3MiB"
+sync = false
+names = 9
+
+[[window]]
+name = "30d"
+span = "30d"
+step = "1h"
+retention = "60d"
+
+[[window]]
+name = "5m"
+span = "1m"
+step = "1s"
+retention = "1h"
+
+[[keep]]
+pattern = "app.*"
+period = "5s"
+percentiles = true
+
+[[keep]]
+pattern = "b"
+
+[query]
+targets = 1
+series = 2
+points = 3
+names = 4
+timeout = "5s"
+
+[node]
+listen = "[::1]:7"
+
 [http]
 listen = ""
 
@@ -189,6 +229,11 @@ poll = "1m30s"
 		},
 		Spool:   Spool{2 * MiB, 3 * Second, 4},
 		Place:   Place{[]string{"p:1", "q:2:x"}, "q:2:x", "mmh3_ch", 2, false},
+		Store:   Store{"postgres://u@h/d", 2 * Day, MiB, Second, 2 * MiB, 3 * MiB, false, 9},
+		Windows: []Window{{"30d", 30 * Day, Hour, 60 * Day}, {"5m", Minute, Second, Hour}},
+		Keeps:   []Keep{{"app.*", 5 * Second, true}, {"b", 10 * Second, false}},
+		Query:   Query{1, 2, 3, 4, 5 * Second},
+		Node:    Node{"[::1]:7"},
 		Log:     Log{"debug", "json", 0, 24 * Hour},
 		Metrics: Metrics{"p.q", "b", 0},
 		Reload:  Reload{false, 0, 90 * Second},

@@ -24,6 +24,7 @@ func (k *checker) check(c *Config) {
 	k.checkDestinations(c)
 	k.checkRoutes(c)
 	k.checkPlace(c)
+	k.checkStore(c)
 	k.checkHTTP(c)
 }
 

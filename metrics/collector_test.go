@@ -16,6 +16,7 @@ import (
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/api"
+	"github.com/coalesce-metrics/coalesce/archive"
 	"github.com/coalesce-metrics/coalesce/ingest"
 	"github.com/coalesce-metrics/coalesce/naming"
 	"github.com/coalesce-metrics/coalesce/plaintext"
@@ -31,7 +32,7 @@ func example() Sources {
 				Accepted: 1000, Matched: 700, Unmatched: 250, Filtered: 50, Forwarded: 990,
 				FilteredBy: [naming.NumReasons]uint64{naming.BadName: 1, naming.NameTooLong: 2, naming.Denied: 30, naming.NotAllowed: 17}, BadTags: 13,
 				Contributions: 1500, Added: 1400, Dropped: [aggregator.NumDrops]uint64{60, 20, 10, 7, 3},
-				Learned: 90, Evicted: 4, Rows: 33, Closed: 30, Amended: 2, Early: 1, Partial: 5, Late: 11,
+				Learned: 90, Evicted: 4, Rows: 33, Closed: 30, Amended: 2, Early: 1, Partial: 5, Merged: 8, Late: 11,
 				Series: 86, Outputs: 12, Buckets: 24, Rules: 2, Version: 6,
 			}
 		},
@@ -76,6 +77,16 @@ func example() Sources {
 		Unrouted: func() [upstream.NumKinds]int64 { return [upstream.NumKinds]int64{21, 22, 23, 24} },
 		Names:    func() ReloadStatus { return ReloadStatus{OK: true} },
 		HTTP:     func() api.Stats { return api.Stats{Requests: [5]uint64{0, 70, 1, 6, 2}, Panics: 1, InFlight: 1} },
+		Archive: func() archive.Stats {
+			return archive.Stats{
+				Found: 7, Kept: 300, Pending: 31, Written: 240, Replaced: 29, Dropped: [archive.NumReasons]int64{1, 2, 4},
+				PendingBytes: 5000, PendingLimit: 90_000, JournalOK: true, JournaledBytes: 70_000, JournalBytes: 8000, JournalLimit: 95_000,
+				JournalErrors: 3, TornBytes: 77, StoreErrors: 9, Writes: 44, WriteSeconds: 0.25, Refused: 5,
+				Rolled: 61, Amended: 16, Stale: 17, MarksLag: 12.5, Damaged: 18, Expiries: 19, Forgotten: 27,
+			}
+		},
+		Catalog: func() Names { return Names{Held: 98, Limit: 8000, Refused: 6} },
+		Collect: func() Collected { return Collected{Accepted: 41, Refused: 3} },
 		Limits: Limits{
 			Series: 4000, Outputs: 1000, Buckets: 9000, QueueRows: 500, QueueBytes: 65536, Connections: []int{3, 3, 9},
 		},
@@ -131,6 +142,20 @@ func TestCollector(t *testing.T) {
 		"connections" + tcp + "}": 3, "connections_limit" + tcp + "}": 3, "connections_at_limit" + tcp + "}": 1,
 		"connections_limit_reached_total" + tcp + "}": 2, "connections_opened_total" + tcp + "}": 17,
 		"connections_closed_idle_total" + tcp + "}": 6, "accept_errors_total" + tcp + "}": 1,
+
+		"received_items_total{listener=http,protocol=collect}": 44, "accepted_items_total{listener=http,protocol=collect}": 41,
+		"refused_items_total{listener=http,protocol=collect,reason=request}": 3,
+		"buckets_merged_total": 8,
+		"cells_found_total":    7, "cells_kept_total": 300, "cells_pending": 31, "cells_written_total": 240, "cells_replaced_total": 29,
+		"cells_dropped_total{reason=queue_full}": 1, "cells_dropped_total{reason=journal_full}": 2, "cells_dropped_total{reason=journal_damaged}": 4,
+		"cells_dropped_total{reason=too_old}": 0, "cells_dropped_total{reason=invalid}": 0, "cells_dropped_total{reason=unsaved}": 0,
+		"cells_pending_bytes": 5000, "cells_pending_bytes_limit": 90_000,
+		"journal_ok": 1, "journal_bytes": 8000, "journal_bytes_limit": 95_000, "journal_written_bytes_total": 70_000,
+		"journal_errors_total": 3, "journal_torn_bytes_total": 77,
+		"store_ok": 0, "store_errors_total": 9, "store_writes_total": 44, "store_refused_series_total": 5, "store_write_seconds": 0.25,
+		"store_forgotten_series_total": 27, "store_expiries_total": 19, "store_damaged_cells_total": 18,
+		"window_cells_total": 61, "window_cells_amended_total": 16, "window_cells_stale_total": 17, "windows_lag_seconds": 12.5,
+		"names": 98, "names_limit": 8000, "names_refused_total": 6,
 
 		"listener_info{address=[::]:2024,listener=pickle,protocol=pickle,transport=tcp}": 1,
 		"received_items_total" + pickle + "}":                                            67, "accepted_items_total" + pickle + "}": 60,

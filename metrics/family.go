@@ -109,6 +109,23 @@ func eachListener(value func(l *ingest.Stats) uint64) func(*snapshot, sample) {
 	}
 }
 
+// What stands for /v1/collect among the listeners.
+const (
+	httpListener    = "http"
+	collectProtocol = "collect"
+)
+
+// eachSource adds the values of /v1/collect to those of the listeners.
+func eachSource(value func(l *ingest.Stats) uint64, collected func(Collected) uint64) func(*snapshot, sample) {
+	listeners := eachListener(value)
+	return func(s *snapshot, emit sample) {
+		listeners(s, emit)
+		if s.Collect != nil {
+			emit(float64(collected(s.collected)), httpListener, collectProtocol)
+		}
+	}
+}
+
 // eachStream leaves out the listeners that know no connections.
 func eachStream(value func(l *ingest.Stats) uint64) func(*snapshot, sample) {
 	return func(s *snapshot, emit sample) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/api"
+	"github.com/coalesce-metrics/coalesce/archive"
 	"github.com/coalesce-metrics/coalesce/ingest"
 	"github.com/coalesce-metrics/coalesce/upstream"
 )
@@ -31,8 +32,12 @@ type Sources struct {
 	Names  func() ReloadStatus
 	Reload func() ReloadStatus
 	HTTP   func() api.Stats
-	Limits Limits
-	Build  Build
+	// Archive is nil where nothing is kept.
+	Archive func() archive.Stats
+	Catalog func() Names
+	Collect func() Collected
+	Limits  Limits
+	Build   Build
 }
 
 // ReloadStatus is how loading the rules went.
@@ -71,6 +76,10 @@ type snapshot struct {
 	dests   []upstream.DestinationStats
 	reload  ReloadStatus
 	http    api.Stats
+
+	archive   archive.Stats
+	catalog   Names
+	collected Collected
 }
 
 // maxRules bounds the rules that are shown one by one. A scrape of more would
@@ -98,6 +107,15 @@ func (src *Sources) read() *snapshot {
 	}
 	if src.HTTP != nil {
 		s.http = src.HTTP()
+	}
+	if src.Archive != nil {
+		s.archive = src.Archive()
+	}
+	if src.Catalog != nil {
+		s.catalog = src.Catalog()
+	}
+	if src.Collect != nil {
+		s.collected = src.Collect()
 	}
 	return s
 }

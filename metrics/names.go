@@ -14,7 +14,7 @@ import (
 // allocatedBuffers, and of destinations sent, attemptedRelays and
 // fullQueueDrops; those of the process are in reporter.go.
 var families = slices.Concat(buildFamilies, listenerFamilies, datapointFamilies, bucketFamilies, ruleFamilies,
-	reloadFamilies, destinationFamilies, httpFamilies)
+	reloadFamilies, cellFamilies, destinationFamilies, httpFamilies)
 
 var buildFamilies = []family{{
 	name: "build_info", kind: gauge, labels: []string{"version", "revision", "goversion"},
@@ -34,11 +34,11 @@ var listenerFamilies = []family{{
 }, {
 	name: "received_items_total", kind: counter, labels: listenerLabels,
 	help: "Items (lines, datapoints of frames) received, blank lines aside: the sum of accepted and refused ones.",
-	read: eachListener(func(l *ingest.Stats) uint64 { return l.Received() }),
+	read: eachSource(func(l *ingest.Stats) uint64 { return l.Received() }, func(c Collected) uint64 { return c.Accepted + c.Refused }),
 }, {
 	name: "accepted_items_total", kind: counter, labels: listenerLabels,
 	help: "Items that are datapoints, handed to the aggregator.",
-	read: eachListener(func(l *ingest.Stats) uint64 { return l.Accepted }),
+	read: eachSource(func(l *ingest.Stats) uint64 { return l.Accepted }, func(c Collected) uint64 { return c.Accepted }),
 }, {
 	name: "refused_items_total", kind: counter, labels: with(listenerLabels, "reason"), series: as("refused"),
 	help: "Items that are no datapoints, by reason; samples of them are in the log.",
@@ -49,6 +49,9 @@ var listenerFamilies = []family{{
 				emit(float64(l.Refused[r]), l.Name, l.Protocol, r.String())
 			}
 			emit(float64(l.Unfinished), l.Name, l.Protocol, "unfinished")
+		}
+		if s.Collect != nil {
+			emit(float64(s.collected.Refused), httpListener, collectProtocol, "request")
 		}
 	},
 }, {
@@ -233,6 +236,10 @@ var bucketFamilies = []family{{
 	name: "buckets_partial_total", kind: counter,
 	help: "Buckets emitted without what came before the daemon's start.",
 	read: total(func(a *aggregator.Stats) uint64 { return a.Partial }),
+}, {
+	name: "buckets_merged_total", kind: counter,
+	help: "Buckets too old to be emitted again, whose late datapoints were added to the windows only.",
+	read: total(func(a *aggregator.Stats) uint64 { return a.Merged }),
 }, {
 	name: "aggregate_rows_total", kind: counter, series: as("aggregateDatapointsSent"),
 	help: "Aggregates made, each sent to every destination.",

@@ -61,7 +61,7 @@ func TestReporter(t *testing.T) {
 			return u, true
 		})
 		want := strings.ReplaceAll(strings.TrimLeft(`
-refused 21
+refused 24
 kernelDrops 12
 notAllowed 14
 activeConnections 4
@@ -97,6 +97,19 @@ rules 2
 reloadOK 0
 reloads 5
 reloadFailures 2
+cellsKept 300
+cellsPending 31
+cellsWritten 240
+cells.queueFull 1
+cells.journalFull 2
+cells.journalDamaged 4
+cells.tooOld 0
+cells.invalid 0
+cells.unsaved 0
+journalErrors 3
+storeOk 0
+storeErrors 9
+windowsLag 12.5
 unrouted 90
 destinations.127_0_0_1:2004:None.attemptedRelays 1034
 destinations.127_0_0_1:2004:None.sent 1000

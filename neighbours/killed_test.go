@@ -31,7 +31,8 @@ func TestDaemonKilled(t *testing.T) {
 		rules += fmt.Sprintf("%s.<app> (%d) = sum app.<app>.*.requests grace=2s\n", r.name, r.period)
 	}
 	write(t, dir, "aggregation-rules.conf", rules)
-	config := write(t, dir, "coalesce.toml", fmt.Sprintf(`listen = %q
+	config := write(t, dir, "coalesce.toml", fmt.Sprintf(`store = "off"
+listen = %q
 listen_pickle = %q
 prefix = ""
 forward_all = false

@@ -1,10 +1,8 @@
 package query
 
-import (
-	"math"
+import "math"
 
-	"github.com/coalesce-metrics/coalesce/aggregator"
-)
+var nan = math.NaN()
 
 // Grid returns the points of a range by Graphite's rule: the multiples of step
 // behind from, up to and with until; of a range without one, the next behind
@@ -42,6 +40,7 @@ func newGrid(from, until, step int64, limit int) grid {
 	g.step *= (n + int64(limit) - 1) / int64(limit)
 	g.first = ceil(first, g.step)
 	g.end = ceil(end, g.step)
+	g.until = g.end // the last point is whole, as it is in a later request
 	return g
 }
 
@@ -49,48 +48,12 @@ func ceil(t, step int64) int64 { return t - 1 - (t-1)%step + step }
 
 func (g *grid) points() int { return int((g.end - g.first) / g.step) }
 
-// values puts buckets, ascending, on the grid. Buckets that share a point are
-// merged, and the method of the newest is read from them.
-func (g *grid) values(buckets []aggregator.Bucket) []float64 {
-	values := make([]float64, g.points())
-	for i := range values {
-		values[i] = math.NaN()
-	}
-	var merged aggregator.Bucket
-	at := -1
-	for i := range buckets {
-		b := &buckets[i]
-		p := g.point(b)
-		switch {
-		case p < 0:
-			continue
-		case p != at:
-			at, merged = p, *b
-		default:
-			merge(&merged, b)
-		}
-		if i+1 == len(buckets) || g.point(&buckets[i+1]) != at {
-			values[at] = merged.Value()
-		}
-	}
-	return values
-}
-
-// point returns where a bucket lies, or -1. One whose period is another than the
-// step, because cells are merged or the rule has changed, counts where it begins.
-func (g *grid) point(b *aggregator.Bucket) int {
-	if b.Start < g.first || b.Start >= g.until {
+// point returns where a cell that starts then lies, or -1. One whose step is
+// another than the grid's, because cells are merged or the rule has changed,
+// counts where it begins.
+func (g *grid) point(start int64) int {
+	if start < g.first || start >= g.until {
 		return -1
 	}
-	return int((b.Start - g.first) / g.step)
-}
-
-func merge(into, b *aggregator.Bucket) {
-	into.Cell.Merge(&b.Cell)
-	if into.Values == nil {
-		into.Values = b.Values
-	} else {
-		into.Values.Merge(b.Values)
-	}
-	into.Method, into.Start = b.Method, b.Start
+	return int((start - g.first) / g.step)
 }

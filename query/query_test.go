@@ -4,19 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
+	"github.com/coalesce-metrics/coalesce/archive"
+	"github.com/coalesce-metrics/coalesce/catalog"
 	"github.com/coalesce-metrics/coalesce/cell"
 )
-
-var nan = math.NaN()
 
 // held is a source over a few rows.
 type held map[string][]aggregator.Bucket
@@ -47,13 +49,35 @@ func bucket(start, period int64, m cell.Method, values ...float64) aggregator.Bu
 	return b
 }
 
-func engine(t testing.TB, h held) *Engine {
+// config makes an engine's configuration over rows with the period and method of
+// their last bucket.
+func config(h held) Config {
+	names := catalog.New(1000)
+	for name, buckets := range h {
+		e := catalog.Entry{Series: name, Method: cell.Sum, Period: 60}
+		if n := len(buckets); n > 0 {
+			e.Method, e.Period = buckets[n-1].Method, buckets[n-1].Period
+		}
+		names.Add(name, e, 0)
+	}
+	return Config{
+		Catalog: names, Held: h.buckets, Now: func() float64 { return 1000 }, Timeout: time.Second,
+		MaxTargets: 3, MaxSeries: 10, MaxPoints: 100, Logger: slog.New(slog.DiscardHandler),
+	}
+}
+
+func engine(t testing.TB, cfg Config) *Engine {
 	t.Helper()
-	e, err := New(Config{Source: h.buckets, MaxTargets: 3, MaxPoints: 100})
+	e, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// request asks for targets.
+func request(from, until int64, limit int, targets ...string) Request {
+	return Request{Targets: targets, From: from, Until: until, MaxDataPoints: limit}
 }
 
 func TestGrid(t *testing.T) {
@@ -79,7 +103,8 @@ func TestFetch(t *testing.T) {
 		"a": {bucket(60, 60, cell.Sum, 1), bucket(120, 60, cell.Sum, 2, 3), bucket(240, 60, cell.Sum, 10)},
 		"p": {bucket(60, 60, cell.Median, 1, 2, 3), bucket(120, 60, cell.Median, 9, 9, 9, 9)},
 		"v": {bucket(60, 60, cell.Avg, 1), bucket(120, 60, cell.Avg, 4, 4, 4)},
-		// The rule has changed from a sum of 30 s to a maximum of 60 s.
+		// The rule has changed from a sum of 30 s to a maximum of 60 s, which is then
+		// read from all.
 		"changed": {bucket(60, 30, cell.Sum, 1), bucket(90, 30, cell.Sum, 5), bucket(120, 60, cell.Max, 7, 8)},
 		// And from an hour to a minute.
 		"finer":     {bucket(0, 3600, cell.Sum, 100), bucket(3600, 60, cell.Sum, 1)},
@@ -97,31 +122,31 @@ func TestFetch(t *testing.T) {
 		req  Request
 		want []want
 	}{
-		"exact":               {Request{[]string{"a"}, 60, 240, 0}, []want{{"a", 120, 300, 60, []float64{5, nan, 10}}}},
-		"wider than held":     {Request{[]string{"a"}, 0, 310, 0}, []want{{"a", 60, 360, 60, []float64{1, 5, nan, 10, nan}}}},
-		"order of request":    {Request{[]string{"p", "a", "p"}, 100, 130, 0}, []want{{"p", 120, 180, 60, []float64{9}}, {"a", 120, 180, 60, []float64{5}}, {"p", 120, 180, 60, []float64{9}}}},
-		"within a step":       {Request{[]string{"a"}, 121, 130, 0}, []want{{"a", 180, 240, 60, []float64{nan}}}},
-		"within a step, held": {Request{[]string{"a"}, 190, 200, 0}, []want{{"a", 240, 300, 60, []float64{10}}}},
-		"before all":          {Request{[]string{"a"}, 0, 30, 0}, []want{{"a", 60, 120, 60, []float64{1}}}},
-		"behind all":          {Request{[]string{"a"}, 600, 700, 0}, []want{{"a", 660, 720, 60, []float64{nan}}}},
-		"unknown":             {Request{[]string{"x", "a"}, 100, 130, 0}, []want{{"a", 120, 180, 60, []float64{5}}}},
-		"known, nothing held": {Request{[]string{"nothing"}, 100, 130, 0}, nil},
-		"parentheses":         {Request{[]string{"odd(name)"}, 100, 130, 0}, []want{{"odd(name)", 120, 180, 60, []float64{4}}}},
-		"changed period":      {Request{[]string{"changed"}, 30, 130, 0}, []want{{"changed", 60, 180, 60, []float64{6, 8}}}},
-		"finer period":        {Request{[]string{"finer"}, 3590, 3610, 0}, []want{{"finer", 3600, 3660, 60, []float64{1}}}},
-		"enough points":       {Request{[]string{"a"}, 60, 240, 3}, []want{{"a", 120, 300, 60, []float64{5, nan, 10}}}},
+		"exact":               {request(60, 240, 0, "a"), []want{{"a", 120, 300, 60, []float64{5, nan, 10}}}},
+		"wider than held":     {request(0, 310, 0, "a"), []want{{"a", 60, 360, 60, []float64{1, 5, nan, 10, nan}}}},
+		"order of request":    {request(100, 130, 0, "p", "a", "p"), []want{{"p", 120, 180, 60, []float64{9}}, {"a", 120, 180, 60, []float64{5}}, {"p", 120, 180, 60, []float64{9}}}},
+		"within a step":       {request(121, 130, 0, "a"), []want{{"a", 180, 240, 60, []float64{nan}}}},
+		"within a step, held": {request(190, 200, 0, "a"), []want{{"a", 240, 300, 60, []float64{10}}}},
+		"before all":          {request(0, 30, 0, "a"), []want{{"a", 60, 120, 60, []float64{1}}}},
+		"behind all":          {request(600, 700, 0, "a"), []want{{"a", 660, 720, 60, []float64{nan}}}},
+		"unknown":             {request(100, 130, 0, "x", "a"), []want{{"a", 120, 180, 60, []float64{5}}}},
+		"known, nothing held": {request(100, 130, 0, "nothing"), []want{{"nothing", 120, 180, 60, []float64{nan}}}},
+		"parentheses":         {request(100, 130, 0, "odd(name)"), []want{{"odd(name)", 120, 180, 60, []float64{4}}}},
+		"changed period":      {request(30, 130, 0, "changed"), []want{{"changed", 60, 180, 60, []float64{5, 8}}}},
+		"finer period":        {request(3590, 3610, 0, "finer"), []want{{"finer", 3600, 3660, 60, []float64{1}}}},
+		"enough points":       {request(60, 240, 3, "a"), []want{{"a", 120, 300, 60, []float64{5, nan, 10}}}},
 		// 120, 180, 240 by two: 120+180 and 240+300.
-		"merged": {Request{[]string{"a"}, 60, 240, 2}, []want{{"a", 120, 360, 120, []float64{5, 10}}}},
+		"merged": {request(60, 240, 2, "a"), []want{{"a", 120, 360, 120, []float64{5, 10}}}},
 		// 60, 120, 180, 240 by two: 60 is half of a point and left out.
-		"merged, aligned": {Request{[]string{"a"}, 0, 240, 2}, []want{{"a", 120, 360, 120, []float64{5, 10}}}},
-		// Only 300 is held, behind the range but within its last point.
-		"merged, behind":   {Request{[]string{"later"}, 60, 240, 2}, []want{{"later", 120, 360, 120, []float64{nan, nan}}}},
-		"one point":        {Request{[]string{"a"}, 0, 240, 1}, []want{{"a", 60, 300, 240, []float64{16}}}},
-		"merged averages":  {Request{[]string{"v"}, 0, 120, 1}, []want{{"v", 60, 180, 120, []float64{3.25}}}}, // 13 over 4 values
-		"merged quantiles": {Request{[]string{"p"}, 0, 120, 1}, []want{{"p", 60, 180, 120, []float64{9}}}},    // of 1 2 3 9 9 9 9
+		"merged, aligned": {request(0, 240, 2, "a"), []want{{"a", 120, 360, 120, []float64{5, 10}}}},
+		// Only 300 is held, behind the range but within its last point, which is whole.
+		"merged, behind":   {request(60, 240, 2, "later"), []want{{"later", 120, 360, 120, []float64{nan, 1}}}},
+		"one point":        {request(0, 240, 1, "a"), []want{{"a", 60, 300, 240, []float64{16}}}},
+		"merged averages":  {request(0, 120, 1, "v"), []want{{"v", 60, 180, 120, []float64{3.25}}}}, // 13 over 4 values
+		"merged quantiles": {request(0, 120, 1, "p"), []want{{"p", 60, 180, 120, []float64{9}}}},    // of 1 2 3 9 9 9 9
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := engine(t, h).Fetch(context.Background(), c.req)
+			got, err := engine(t, config(h)).Fetch(context.Background(), c.req)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -157,18 +182,22 @@ func TestFetchErrors(t *testing.T) {
 		req  Request
 		want string
 	}{
-		"targets":        {Request{[]string{"a", "a", "a", "a"}, 0, 90, 0}, "4 targets, at most 3"},
-		"points":         {Request{[]string{"a"}, 0, 101, 0}, `more than 100 points, with 101 of "a" at 1 s each`},
-		"points in all":  {Request{[]string{"b", "a"}, 0, 100, 0}, `more than 100 points, with 100 of "a"`},
-		"points, merged": {Request{[]string{"a"}, 0, maxTime, 1000}, "ask for a shorter range"},
-		"empty range":    {Request{[]string{"a"}, 90, 90, 0}, "from 90 until 90 is no range"},
-		"before 1970":    {Request{[]string{"a"}, -1, 90, 0}, "from -1 until 90"},
-		"behind 9999":    {Request{[]string{"a"}, 0, math.MaxInt64, 0}, "accepted: 0 to 253402300799"},
-		"pattern":        {Request{[]string{"a*"}, 0, 90, 0}, `target "a*" is not the name of an output`},
-		"function":       {Request{[]string{"sumSeries(a)"}, 0, 90, 0}, "patterns and functions are not supported"},
+		"targets":        {request(0, 90, 0, "a", "a", "a", "a"), "4 targets, at most 3"},
+		"points":         {request(0, 101, 0, "a"), `more than 100 points, with 101 of "a" at 1 s each`},
+		"points in all":  {request(0, 100, 0, "b", "a"), `more than 100 points, with 100 of "a"`},
+		"points, merged": {request(0, maxTime, 1000, "a"), "ask for a shorter range"},
+		"empty range":    {request(90, 90, 0, "a"), "from 90 until 90 is no range"},
+		"before 1970":    {request(-1, 90, 0, "a"), "from -1 until 90"},
+		"behind 9999":    {request(0, math.MaxInt64, 0, "a"), "accepted: 0 to 253402300799"},
+		"series":         {request(0, 60, 1, "b", "{a,b,c,d,e,f,g,h,i,j,k}"), "more than 10"},
+		"syntax":         {request(0, 90, 0, "sumSeries(a"), `target "sumSeries(a": `},
+		"function":       {request(0, 90, 0, "sumSerie(a)"), "sumSerie"},
 	} {
+		for _, name := range []string{"c", "d", "e", "f", "g", "h", "i", "j", "k"} {
+			h[name] = nil
+		}
 		t.Run(name, func(t *testing.T) {
-			_, err := engine(t, h).Fetch(context.Background(), c.req)
+			_, err := engine(t, config(h)).Fetch(context.Background(), c.req)
 			var e *Error
 			if !errors.As(err, &e) || !strings.Contains(e.Msg, c.want) {
 				t.Errorf("error %v; want an *Error with %q", err, c.want)
@@ -177,17 +206,22 @@ func TestFetchErrors(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := engine(t, h).Fetch(ctx, Request{[]string{"a"}, 0, 90, 0}); !errors.Is(err, context.Canceled) {
+	if _, err := engine(t, config(h)).Fetch(ctx, request(0, 90, 0, "a")); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v after the client has gone", err)
 	}
 }
 
 func TestNewErrors(t *testing.T) {
-	for name, cfg := range map[string]Config{
-		"no source":  {MaxTargets: 1, MaxPoints: 1},
-		"no targets": {Source: held{}.buckets, MaxPoints: 1},
-		"no points":  {Source: held{}.buckets, MaxTargets: 1},
+	for name, change := range map[string]func(*Config){
+		"no names":   func(c *Config) { c.Catalog = nil },
+		"no buckets": func(c *Config) { c.Held = nil },
+		"no targets": func(c *Config) { c.MaxTargets = 0 },
+		"no series":  func(c *Config) { c.MaxSeries = 0 },
+		"no points":  func(c *Config) { c.MaxPoints = 0 },
+		"no time":    func(c *Config) { c.Timeout = 0 },
 	} {
+		cfg := config(held{})
+		change(&cfg)
 		if _, err := New(cfg); err == nil {
 			t.Errorf("%s: no error", name)
 		}
@@ -207,11 +241,33 @@ func TestFetchModel(t *testing.T) {
 		from := rapid.Int64Range(0, 80*step).Draw(t, "from")
 		until := from + rapid.Int64Range(1, 90*step).Draw(t, "length")
 		limit := rapid.IntRange(0, 40).Draw(t, "limit")
-		e, err := New(Config{Source: held{"a": all}.buckets, MaxTargets: 1, MaxPoints: 1000})
+		cfg := config(held{"a": all})
+		cfg.Catalog.Add("a", catalog.Entry{Series: "a", Method: cell.Sum, Period: step}, 0)
+		cfg.MaxPoints = 1000
+		// Some are stored, some held, some both, where the held one has more.
+		coarse := step * rapid.SampledFrom([]int64{2, 3, 6}).Draw(t, "coarse")
+		a := &fakeArchive{tiers: []archive.Tier{{Step: step, Retention: 1e6}, {Step: coarse, Retention: 2e6}}}
+		from1 := rapid.IntRange(0, len(all)).Draw(t, "held from")
+		to1 := rapid.IntRange(from1, len(all)).Draw(t, "stored until")
+		for i := range all[:to1] {
+			b := archive.Bucket{Start: all[i].Start, Step: step, Cell: all[i].Cell}
+			if i >= from1 {
+				b.Cell = cell.Cell{}
+				b.Cell.Add(0.5, 1)
+			}
+			a.cells = append(a.cells, b)
+		}
+		a.rolled = rapid.Int64Range(0, 70*step).Draw(t, "rolled") / coarse * coarse
+		if len(all) > 0 && from1 < len(all) {
+			a.rolled = min(a.rolled, all[from1].Start/coarse*coarse)
+		}
+		cfg.Held = held{"a": all[from1:]}.buckets
+		cfg.Archive = a
+		e, err := New(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := e.Fetch(context.Background(), Request{[]string{"a"}, from, until, limit})
+		got, err := e.Fetch(context.Background(), request(from, until, limit, "a"))
 		if err != nil || len(all) > 0 && len(got) != 1 {
 			t.Fatal(got, err)
 		}
@@ -223,7 +279,7 @@ func TestFetchModel(t *testing.T) {
 	})
 }
 
-func checkSeries(s Series, all []aggregator.Bucket, from, until, step int64, limit int) string {
+func checkSeries(s *Series, all []aggregator.Bucket, from, until, step int64, limit int) string {
 	switch {
 	case s.Start <= from:
 		return fmt.Sprintf("starts at %d, which is not behind %d", s.Start, from)
@@ -240,7 +296,7 @@ func checkSeries(s Series, all []aggregator.Bucket, from, until, step int64, lim
 		at := s.Start + int64(i)*s.Step
 		want, n := 0.0, 0
 		for _, b := range all {
-			if b.Start >= at && b.Start < at+s.Step && (b.Start <= until || s.Step == step) {
+			if b.Start >= at && b.Start < at+s.Step {
 				want += b.Cell.Total()
 				n++
 			}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"math"
-	"os"
 	"strings"
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
@@ -57,21 +56,14 @@ func newAggregate() *cobra.Command {
 
 // offline aggregates by event time into one writer.
 type offline struct {
-	agg     *aggregator.Aggregator
-	scanner *plaintext.Scanner
-	batch   plaintext.Batch
-	out     *bufio.Writer
-	log     io.Writer
-	bar     *progress
-	line    []byte
-	points  uint64
-	err     error // the first of writing
+	lineReader
+	out  *bufio.Writer
+	log  io.Writer
+	line []byte
 }
 
-const offlineBuffer = 1 << 20
-
 func newOffline(set *rules.Set, forwardAll bool, out, log io.Writer) (*offline, error) {
-	j := &offline{scanner: plaintext.NewScanner(int(config.Default().Limits.MaxLine)), out: bufio.NewWriterSize(out, 256<<10), log: log}
+	j := &offline{lineReader: lineReader{scanner: plaintext.NewScanner(int(config.Default().Limits.MaxLine))}, out: bufio.NewWriterSize(out, 256<<10), log: log}
 	d := config.Default().Aggregation
 	var err error
 	j.agg, err = aggregator.New(aggregator.Config{
@@ -96,77 +88,6 @@ func (j *offline) write(b []byte) {
 	if _, err := j.out.Write(b); err != nil && j.err == nil {
 		j.err = err
 	}
-}
-
-func (j *offline) readFile(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return j.read(path, f)
-}
-
-// read takes in a stream of lines; the last may lack its newline.
-func (j *offline) read(name string, in io.Reader) error {
-	max := j.scanner.MaxLine
-	buf := make([]byte, offlineBuffer+1+plaintext.Pad)
-	have := 0
-	skipping := false
-	for {
-		n, err := in.Read(buf[have:offlineBuffer])
-		j.bar.add(n)
-		have += n
-		if err == io.EOF && have > 0 && !skipping {
-			buf[have] = '\n' // the one byte that is never read into
-			have++
-		}
-		whole := plaintext.Complete(buf[:have])
-		from := 0
-		if skipping && whole > 0 {
-			from = indexNewline(buf[:whole])
-			skipping = false
-		}
-		j.take(buf, from, whole)
-		have = copy(buf, buf[whole:have])
-		if skipping {
-			have = 0
-		} else if have > max {
-			j.scanner.RefuseLong(buf[:max])
-			skipping, have = true, 0
-		}
-		if err == io.EOF {
-			return j.err
-		}
-		if err = errors.Join(err, j.err); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-	}
-}
-
-// indexNewline returns the position behind the first newline.
-func indexNewline(b []byte) int {
-	for i, c := range b {
-		if c == '\n' {
-			return i + 1
-		}
-	}
-	return len(b)
-}
-
-// take adds the whole lines buf[from:to].
-func (j *offline) take(buf []byte, from, to int) {
-	if from >= to {
-		return
-	}
-	j.batch.Buf = buf
-	l := j.agg.Acquire()
-	for from < to {
-		from = j.scanner.Scan(&j.batch, from, to)
-		l.Add(&j.batch)
-		j.points += uint64(j.batch.N)
-	}
-	l.Release()
 }
 
 // finish prints the buckets and says what became of the lines.

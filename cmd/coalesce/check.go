@@ -2,8 +2,11 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/coalesce-metrics/coalesce/config"
+	"github.com/coalesce-metrics/coalesce/rules"
 	"github.com/spf13/cobra"
 )
 
@@ -38,7 +41,8 @@ func newCheck() *cobra.Command {
 		if !bad {
 			more = append(more, whisperProblems(cfg, dests)...)
 			_, misplaced := placeOf(cfg)
-			more = append(more, misplaced...)
+			_, unkeepable := inputRules(cfg)
+			more = slices.Concat(more, misplaced, unkeepable)
 		}
 		for _, p := range more {
 			fmt.Fprintln(out, p)
@@ -57,7 +61,7 @@ func newCheck() *cobra.Command {
 			fmt.Fprintf(out, "%s: error: names: %v\n", orDefaults(path), err)
 			bad = true
 		}
-		diags = append(diags, named...)
+		diags = slices.Concat(diags, named, unwindowed(cfg, parsed))
 		for _, d := range diags {
 			fmt.Fprintln(out, d)
 		}
@@ -68,6 +72,26 @@ func newCheck() *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+// unwindowed warns of rules whose cells are kept at their own period only.
+func unwindowed(cfg *config.Config, parsed []*rules.Rule) (diags []rules.Diagnostic) {
+	if cfg.Store.At == "off" {
+		return nil
+	}
+	var steps []string
+	for _, w := range cfg.AllWindows() {
+		steps = append(steps, fmt.Sprintf("%s (%s)", w.Name, w.Step))
+	}
+	for _, r := range parsed {
+		fits := slices.ContainsFunc(cfg.AllWindows(), func(w config.Window) bool { return int64(seconds(w.Step))%r.Period == 0 })
+		if !fits {
+			diags = append(diags, rules.Diagnostic{File: r.File, Line: r.Line, Warning: true, Msg: fmt.Sprintf(
+				"no window has a step that is a multiple of the period %d: its cells are kept for store.retention = %q only; the windows are %s",
+				r.Period, cfg.Store.Retention, strings.Join(steps, ", "))})
+		}
+	}
+	return diags
 }
 
 func orDefaults(path string) string {

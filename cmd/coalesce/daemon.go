@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,11 +15,13 @@ import (
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/api/operate"
+	"github.com/coalesce-metrics/coalesce/api/windows"
 	"github.com/coalesce-metrics/coalesce/config"
 	"github.com/coalesce-metrics/coalesce/datadir"
 	"github.com/coalesce-metrics/coalesce/ingest"
-	"github.com/coalesce-metrics/coalesce/naming"
+	"github.com/coalesce-metrics/coalesce/node"
 	"github.com/coalesce-metrics/coalesce/plaintext"
+	"github.com/coalesce-metrics/coalesce/query"
 	"github.com/coalesce-metrics/coalesce/rules"
 	"github.com/coalesce-metrics/coalesce/upstream"
 	"github.com/coalesce-metrics/coalesce/watch"
@@ -33,11 +35,18 @@ type daemon struct {
 	rules *ruleFile
 	names *nameFiles
 	dir   *datadir.Dir // nil without a data directory
-	up    *upstream.Upstream
-	agg   *aggregator.Aggregator
-	in    *ingest.Ingest
-	web   *web // nil without HTTP
-	ready operate.Gate
+	cells *cells
+
+	engine  *query.Engine
+	windows *windows.API
+	node    *node.Node
+	up      *upstream.Upstream
+	agg     *aggregator.Aggregator
+	in      *ingest.Ingest
+	web     *web // nil without HTTP
+	ready   operate.Gate
+
+	unclean float64 // when the last run ended, if not in order
 
 	stdout io.Writer
 	set    atomic.Pointer[rules.Set] // in force
@@ -63,7 +72,11 @@ func newDaemon(cfg *config.Config, log *slog.Logger, stdout io.Writer) (_ *daemo
 			d.abandon()
 		}
 	}()
-	d.rules = &ruleFile{path: cfg.Rules, prefix: cfg.Prefix, log: log, now: time.Now}
+	inputs, problems := inputRules(cfg)
+	if err = problems.Err(); err != nil {
+		return nil, err
+	}
+	d.rules = &ruleFile{path: cfg.Rules, prefix: cfg.Prefix, inputs: inputs, log: log, now: time.Now}
 	set, err := d.rules.start()
 	if err != nil {
 		return nil, err
@@ -80,10 +93,16 @@ func newDaemon(cfg *config.Config, log *slog.Logger, stdout io.Writer) (_ *daemo
 			return nil, err
 		}
 	}
+	if d.cells, err = newCells(cfg, log); err != nil {
+		return nil, err
+	}
 	if err = d.newUpstream(); err != nil {
 		return nil, err
 	}
 	if err = d.newState(set, names); err != nil {
+		return nil, err
+	}
+	if err = d.newQueries(); err != nil {
 		return nil, err
 	}
 	d.rules.apply = d.setRules
@@ -107,108 +126,27 @@ func (d *daemon) abandon() {
 	if d.up != nil {
 		d.up.Stop(d.inputs)
 	}
+	if err := d.cells.close(d.inputs); err != nil {
+		d.log.Warn("the store", "err", err)
+	}
 	d.closeDir()
 }
 
-// newState makes the aggregator go on from the data directory.
-func (d *daemon) newState(set *rules.Set, names *naming.Policy) error {
-	c := d.cfg.Aggregation
-	place, problems := placeOf(d.cfg)
-	err := problems.Err()
-	if err != nil {
+// newQueries makes what answers about cells.
+func (d *daemon) newQueries() (err error) {
+	if d.engine, err = newEngine(d.cfg, d.cells, d.agg, d.log); err != nil {
 		return err
 	}
-	var owns func([]byte) bool
-	if place != nil {
-		owns = place.Owns
+	collect := collectInto(d.agg)
+	c := windows.Config{Streams: d.engine.Streams, Collect: collect, Now: time.Now, Logger: d.log}
+	for _, w := range d.cfg.AllWindows() {
+		c.Windows = append(c.Windows, windows.Window{
+			Name: w.Name, Span: time.Duration(w.Span), Step: time.Duration(w.Step), Retention: time.Duration(w.Retention),
+		})
 	}
-	ac := aggregator.Config{
-		Rules:      set,
-		Names:      names,
-		Grace:      seconds(c.Grace),
-		AmendDelay: seconds(c.AmendDelay),
-		Keep:       c.Keep,
-		Future:     seconds(c.Future),
-		WriteBack:  seconds(c.WriteBack),
-		OutputIdle: seconds(c.OutputIdle),
-		MaxSeries:  c.MaxSeries, MaxOutputs: c.MaxOutputs, MaxBuckets: c.MaxBuckets,
-		Lanes:      c.Lanes,
-		ForwardAll: d.cfg.ForwardsAll() && len(d.cfg.AllDestinations()) > 0,
-		Now:        unixNow,
-		Emit:       d.emit,
-		Owns:       owns,
-		Forward:    func(lines []byte, n int) { d.up.Send(lines, n, upstream.Raw) },
-		Logger:     d.log,
-	}
-	if c.AmendDelay == 0 {
-		ac.AmendDelay = -1 // the output's grace
-	}
-	if c.Lanes == 0 {
-		ac.Lanes = runtime.GOMAXPROCS(0)
-	}
-	for _, dest := range d.cfg.AllDestinations() {
-		ac.RepeatEarly = ac.RepeatEarly || dest.Kind == string(upstream.Aggregator)
-	}
-	var checkpoint []byte
-	if d.dir != nil {
-		if checkpoint, ac.NotBefore, err = d.readDir(); err != nil {
-			return err
-		}
-	}
-	d.agg, err = d.restore(ac, checkpoint)
-	return err
-}
-
-// beatInterval is the time between two signs of life. A run that is killed has
-// taken datapoints since its last one, for beatSpan if the next one was late.
-const (
-	beatInterval = 500 * time.Millisecond
-	beatSpan     = 2 * beatInterval
-)
-
-// readDir returns the checkpoint of the last run, if it stopped in order, and
-// else the time up to which it may have taken datapoints.
-func (d *daemon) readDir() (checkpoint []byte, notBefore float64, err error) {
-	alive, err := d.dir.LastAlive()
-	if err != nil {
-		return nil, 0, fmt.Errorf("data directory: %w; remove the file if no earlier run matters", err)
-	}
-	if checkpoint, err = d.dir.Checkpoint(); err != nil {
-		return nil, 0, fmt.Errorf("data directory: %w", err)
-	}
-	if checkpoint == nil && alive > 0 {
-		d.log.Warn("the last run did not stop in order: its open buckets are lost, and buckets that began before its end are refused as too_old",
-			"last_alive", unixTime(alive))
-	}
-	if alive > 0 {
-		notBefore = alive + beatSpan.Seconds()
-	}
-	return checkpoint, notBefore, nil
-}
-
-func (d *daemon) restore(ac aggregator.Config, checkpoint []byte) (*aggregator.Aggregator, error) {
-	if checkpoint == nil {
-		return aggregator.New(ac)
-	}
-	notBefore := ac.NotBefore
-	ac.NotBefore = 0 // the checkpoint knows better
-	agg, err := aggregator.New(ac)
-	if err != nil {
-		return nil, err
-	}
-	if err = agg.Restore(checkpoint); err == nil {
-		s := agg.Stats()
-		d.log.Info("going on from the checkpoint", "outputs", s.Outputs, "buckets", s.Buckets)
-		return agg, nil
-	}
-	if !errors.Is(err, aggregator.ErrCheckpoint) {
-		return nil, err
-	}
-	path, moveErr := d.dir.SetAside()
-	d.log.Error("the checkpoint cannot be used: its open buckets are lost, and buckets that began before the last run's end are refused as too_old",
-		"err", errors.Join(err, moveErr), "kept_as", path, "not_before", unixTime(notBefore))
-	ac.NotBefore = notBefore
-	return aggregator.New(ac)
+	d.windows = windows.New(c)
+	d.node = node.New(node.Config{Source: newNodeSource(d.cfg, d.engine, d.cells, collect), Logger: d.log})
+	return nil
 }
 
 // acquire lends a lane to a listener, once no destination asks the inputs to wait.
@@ -252,15 +190,20 @@ func (d *daemon) newIngest() (*ingest.Ingest, error) {
 
 // emit sends rows upstream. The aggregator calls it from one goroutine at a time.
 func (d *daemon) emit(rows []aggregator.Row, again bool) {
-	d.line = d.line[:0]
-	for i := range rows {
-		d.line = plaintext.Append(d.line, d.names.rowName(rows[i].Name), rows[i].Value, float64(rows[i].Time))
-	}
+	d.line = d.format(d.line[:0], rows)
 	kind := upstream.Aggregate
 	if again {
 		kind = upstream.Amendment
 	}
 	d.up.Send(d.line, len(rows), kind)
+}
+
+// format appends rows as plaintext.
+func (d *daemon) format(dst []byte, rows []aggregator.Row) []byte {
+	for i := range rows {
+		dst = plaintext.Append(dst, d.names.rowName(rows[i].Name), rows[i].Value, float64(rows[i].Time))
+	}
+	return dst
 }
 
 // start binds every address before anything that cannot be undone.
@@ -275,21 +218,41 @@ func (d *daemon) start() error {
 	if d.web, err = d.newWeb(); err == nil {
 		err = d.startReporter(ctx)
 	}
+	var nodes net.Listener
+	if address := d.cfg.Node.Listen; err == nil && address != "" {
+		if nodes, err = net.Listen("tcp", address); err != nil {
+			err = fmt.Errorf("query node: %w (key node.listen)", err)
+		}
+	}
 	if err == nil {
 		err = d.takeOver()
 	}
 	if err != nil {
 		cancel()
 		d.web.close()
+		if nodes != nil {
+			nodes.Close()
+		}
 		d.in.Stop(ctx)
 		d.abandon()
 		return err
 	}
+	if nodes != nil {
+		d.log.Info("listening", "protocol", "node", "transport", "tcp", "address", nodes.Addr().String())
+		d.running.Go(func() { serveNode(ctx, nodes, d.node, d.log) })
+	}
 	d.up.Start()
+	if d.unclean > 0 {
+		d.sendAgain(ctx)
+	}
 	d.running.Go(func() { d.agg.Run(ctx) })
 	if d.dir != nil {
 		d.running.Go(func() { d.beat(ctx) })
 	}
+	if d.cells.arch != nil {
+		d.running.Go(func() { d.cells.arch.Run(ctx) })
+	}
+	d.running.Go(func() { d.cells.load(ctx) })
 	if d.cfg.Reload.Watch {
 		d.running.Go(func() {
 			watch.Run(ctx, watch.Config{
@@ -315,17 +278,6 @@ func (d *daemon) start() error {
 	return nil
 }
 
-// takeOver makes this run answer for the buckets of the data directory.
-func (d *daemon) takeOver() error {
-	if d.dir == nil {
-		return nil
-	}
-	if err := errors.Join(d.dir.Beat(unixNow()), d.dir.DropCheckpoint()); err != nil {
-		return fmt.Errorf("data directory: %w", err)
-	}
-	return nil
-}
-
 func (d *daemon) logStart() {
 	for _, l := range d.in.Stats() {
 		d.log.Info("listening", "protocol", l.Protocol, "transport", l.Transport, "address", l.Address)
@@ -334,29 +286,6 @@ func (d *daemon) logStart() {
 		d.log.Info("listening", "protocol", "http", "transport", "tcp", "address", d.web.ln.Addr().String())
 	}
 	d.log.Info("started", "version", version, "rules", d.agg.Stats().Rules, "upstream", d.cfg.Upstream, "data", d.cfg.Data)
-}
-
-// beat records again and again that this run is alive.
-func (d *daemon) beat(ctx context.Context) {
-	tick := time.NewTicker(beatInterval)
-	defer tick.Stop()
-	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		err := d.dir.Beat(unixNow())
-		if (err != nil) != failing {
-			failing = err != nil
-			if failing {
-				d.log.Error("the data directory cannot be written to", "err", err)
-			} else {
-				d.log.Info("the data directory can be written to again")
-			}
-		}
-	}
 }
 
 // stop ends the daemon in order: what clients have sent is read, the cells are
@@ -377,37 +306,9 @@ func (d *daemon) stop(ctx context.Context) error {
 	for _, u := range d.up.Stop(ctx) {
 		err = errors.Join(err, fmt.Errorf("%d rows for %s could not be sent", u.Datapoints, u.Destination))
 	}
-	err = errors.Join(err, d.web.stop(ctx), d.closeDir())
+	err = errors.Join(err, d.web.stop(ctx), d.closeCells(ctx), d.closeDir())
 	d.log.Info("stopped")
 	return err
 }
 
-// saveCells puts open and amendable buckets on the disk, or emits them.
-func (d *daemon) saveCells() error {
-	if d.dir == nil {
-		d.agg.Flush()
-		return nil
-	}
-	data := d.agg.Checkpoint()
-	err := errors.Join(d.dir.Beat(unixNow()), d.dir.SaveCheckpoint(data))
-	if err == nil {
-		d.log.Info("saved the checkpoint", "buckets", d.agg.Stats().Buckets, "bytes", len(data))
-		return nil
-	}
-	d.log.Error("the checkpoint cannot be saved, so that open buckets are emitted as they are", "err", err)
-	d.agg.Flush()
-	return fmt.Errorf("checkpoint: %w", err)
-}
-
-func (d *daemon) closeDir() error {
-	if d.dir == nil {
-		return nil
-	}
-	dir := d.dir
-	d.dir = nil
-	return dir.Close()
-}
-
 func seconds(d config.Duration) float64 { return time.Duration(d).Seconds() }
-
-func unixTime(t float64) string { return time.Unix(int64(t), 0).UTC().Format(time.RFC3339) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"time"
 
@@ -11,15 +12,11 @@ import (
 	"github.com/coalesce-metrics/coalesce/api/graphite"
 	"github.com/coalesce-metrics/coalesce/api/operate"
 	"github.com/coalesce-metrics/coalesce/metrics"
-	"github.com/coalesce-metrics/coalesce/query"
 	"github.com/coalesce-metrics/coalesce/upstream"
 )
 
-// What one request to /render may ask for.
-const (
-	maxTargets = 1000
-	maxPoints  = 1_000_000
-)
+// maxMessages is the longest body of /v1/query, in bytes.
+const maxMessages = 16 << 20
 
 // web is the HTTP side of the daemon. A nil web serves nothing.
 type web struct {
@@ -33,15 +30,22 @@ func (d *daemon) newWeb() (*web, error) {
 	if d.cfg.HTTP.Listen == "" {
 		return nil, nil
 	}
-	engine, err := query.New(query.Config{Source: d.agg.Buckets, MaxTargets: maxTargets, MaxPoints: maxPoints})
-	if err != nil {
-		return nil, err
-	}
 	w := &web{done: make(chan error, 1)}
 	sources := d.sources()
 	sources.HTTP = func() api.Stats { return w.server.Stats() }
-	routes := operate.Routes(operate.Config{Gatherer: metrics.NewRegistry(sources), Unready: d.ready.Reason, Logger: d.log})
-	routes = append(routes, graphite.Routes(graphite.Config{Fetch: engine.Fetch, Now: time.Now, Logger: d.log})...)
+	gc := graphite.Config{Fetch: d.engine.Fetch, Names: d.cells.names, MaxNames: d.cfg.Query.Names, Now: time.Now, Logger: d.log}
+	if d.cells.arch != nil {
+		gc.Tiers = d.cells.arch.Tiers
+	}
+	routes, err := graphite.Routes(gc, operate.Routes(operate.Config{Gatherer: metrics.NewRegistry(sources), Unready: d.ready.Reason, Logger: d.log})...)
+	if err != nil {
+		return nil, err
+	}
+	routes = append(routes, d.windows.Routes()...)
+	routes = append(routes, api.Route{
+		Path: "/v1/query", Methods: []string{http.MethodPost}, Handler: d.node, MaxBody: maxMessages,
+		Summary: "aggregate_metric messages of the query node",
+	})
 	if w.server, err = api.New(api.Config{Routes: routes, Logger: d.log}); err != nil {
 		return nil, err
 	}
@@ -91,11 +95,18 @@ func (d *daemon) sources() metrics.Sources {
 		Unrouted:   d.up.Unrouted,
 		Names:      d.names.Status,
 		Reload:     d.rules.Status,
+		Catalog: func() metrics.Names {
+			return metrics.Names{Held: d.cells.names.Len(), Limit: d.cfg.Store.Names, Refused: d.cells.names.Refused()}
+		},
+		Collect: func() metrics.Collected { return metrics.Collected(d.windows.Stats()) },
 		Limits: metrics.Limits{
 			Series: a.MaxSeries, Outputs: a.MaxOutputs, Buckets: a.MaxBuckets,
 			QueueRows: int64(d.cfg.Queue.Datapoints), QueueBytes: int64(d.cfg.Queue.Bytes),
 		},
 		Build: metrics.Build{Version: version, Revision: revision()},
+	}
+	if d.cells.arch != nil {
+		s.Archive = d.cells.arch.Stats
 	}
 	for _, l := range d.listening {
 		n := l.MaxConnections

@@ -38,6 +38,7 @@ func hasErrors(diags []rules.Diagnostic) bool {
 // ruleFile keeps the rules in force equal to a file. A bad file changes nothing.
 type ruleFile struct {
 	path, prefix string
+	inputs       []*rules.Rule // in force behind those of the file
 	log          *slog.Logger
 	apply        func(*rules.Set)
 	now          func() time.Time
@@ -62,7 +63,11 @@ func (r *ruleFile) start() (*rules.Set, error) {
 	r.tried, r.rules = sha256.Sum256(text), parsed
 	r.status = metrics.ReloadStatus{OK: true, LastSuccess: r.now()}
 	r.warnEmpty()
-	return rules.NewSet(parsed), nil
+	return r.set(parsed), nil
+}
+
+func (r *ruleFile) set(parsed []*rules.Rule) *rules.Set {
+	return rules.NewSet(slices.Concat(parsed, r.inputs))
 }
 
 // reload takes the file over if its content has changed since it was last
@@ -91,7 +96,7 @@ func (r *ruleFile) reload(force bool) {
 	}
 	d := rules.Diff(r.rules, parsed)
 	if !slices.EqualFunc(r.rules, parsed, sameRule) {
-		r.apply(rules.NewSet(parsed))
+		r.apply(r.set(parsed))
 		r.status.Reloads++
 	}
 	r.rules = parsed

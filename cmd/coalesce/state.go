@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/coalesce-metrics/coalesce/aggregator"
+	"github.com/coalesce-metrics/coalesce/naming"
+	"github.com/coalesce-metrics/coalesce/rules"
+	"github.com/coalesce-metrics/coalesce/upstream"
+)
+
+// newState makes the aggregator go on from the data directory.
+func (d *daemon) newState(set *rules.Set, names *naming.Policy) error {
+	c := d.cfg.Aggregation
+	place, problems := placeOf(d.cfg)
+	err := problems.Err()
+	if err != nil {
+		return err
+	}
+	var owns func([]byte) bool
+	if place != nil {
+		owns = place.Owns
+	}
+	ac := aggregator.Config{
+		Rules:      set,
+		Names:      names,
+		Grace:      seconds(c.Grace),
+		AmendDelay: seconds(c.AmendDelay),
+		Keep:       c.Keep,
+		Future:     seconds(c.Future),
+		WriteBack:  seconds(c.WriteBack),
+		OutputIdle: seconds(c.OutputIdle),
+		MaxSeries:  c.MaxSeries, MaxOutputs: c.MaxOutputs, MaxBuckets: c.MaxBuckets,
+		Lanes:      c.Lanes,
+		ForwardAll: d.cfg.ForwardsAll() && len(d.cfg.AllDestinations()) > 0,
+		Now:        unixNow,
+		Archive:    d.cells.aggregatorArchive(),
+		Announce:   d.cells.announce,
+		Departed:   d.cells.departed,
+		Emit:       d.emit,
+		Owns:       owns,
+		Forward:    func(lines []byte, n int) { d.up.Send(lines, n, upstream.Raw) },
+		Logger:     d.log,
+	}
+	if c.AmendDelay == 0 {
+		ac.AmendDelay = -1 // the output's grace
+	}
+	if c.Lanes == 0 {
+		ac.Lanes = runtime.GOMAXPROCS(0)
+	}
+	for _, dest := range d.cfg.AllDestinations() {
+		ac.RepeatEarly = ac.RepeatEarly || dest.Kind == string(upstream.Aggregator)
+	}
+	var checkpoint []byte
+	if d.dir != nil {
+		if checkpoint, ac.NotBefore, err = d.readDir(); err != nil {
+			return err
+		}
+	}
+	d.agg, err = d.restore(ac, checkpoint)
+	return err
+}
+
+// beatInterval is the time between two signs of life. A run that is killed has
+// taken datapoints since its last one, for beatSpan if the next one was late.
+const (
+	beatInterval = 500 * time.Millisecond
+	beatSpan     = 2 * beatInterval
+)
+
+// readDir returns the checkpoint of the last run, if it stopped in order, and
+// else the time up to which it may have taken datapoints.
+func (d *daemon) readDir() (checkpoint []byte, notBefore float64, err error) {
+	alive, err := d.dir.LastAlive()
+	if err != nil {
+		return nil, 0, fmt.Errorf("data directory: %w; remove the file if no earlier run matters", err)
+	}
+	if checkpoint, err = d.dir.Checkpoint(); err != nil {
+		return nil, 0, fmt.Errorf("data directory: %w", err)
+	}
+	if checkpoint == nil && alive > 0 {
+		d.unclean = alive
+		d.log.Warn("the last run did not stop in order: its open buckets are lost, and of buckets that began before its end only those are taken in that the store has, or never got",
+			"last_alive", unixTime(alive))
+	}
+	if alive > 0 {
+		notBefore = alive + beatSpan.Seconds()
+	}
+	return checkpoint, notBefore, nil
+}
+
+func (d *daemon) restore(ac aggregator.Config, checkpoint []byte) (*aggregator.Aggregator, error) {
+	if checkpoint == nil {
+		return aggregator.New(ac)
+	}
+	notBefore := ac.NotBefore
+	ac.NotBefore = 0 // the checkpoint knows better
+	agg, err := aggregator.New(ac)
+	if err != nil {
+		return nil, err
+	}
+	if err = agg.Restore(checkpoint); err == nil {
+		s := agg.Stats()
+		d.log.Info("going on from the checkpoint", "outputs", s.Outputs, "buckets", s.Buckets)
+		return agg, nil
+	}
+	if !errors.Is(err, aggregator.ErrCheckpoint) {
+		return nil, err
+	}
+	path, moveErr := d.dir.SetAside()
+	d.log.Error("the checkpoint cannot be used: its open buckets are lost, and buckets that began before the last run's end are refused as too_old",
+		"err", errors.Join(err, moveErr), "kept_as", path, "not_before", unixTime(notBefore))
+	ac.NotBefore = notBefore
+	return aggregator.New(ac)
+}
+
+// againPatience is how long a start waits for the store.
+const againPatience = 5 * time.Second
+
+// sendAgain sends the rows of the last periods before a crash to stores, which may
+// have lost them with their connections. It comes before any datapoint, so that
+// no older value follows an amended one.
+func (d *daemon) sendAgain(ctx context.Context) {
+	ctx, done := context.WithTimeout(ctx, againPatience)
+	defer done()
+	var rows []aggregator.Row
+	sent := 0
+	send := func() {
+		d.up.Send(d.format(nil, rows), len(rows), upstream.Amendment)
+		sent += len(rows)
+		rows = rows[:0]
+	}
+	err := d.cells.again(ctx, d.unclean, d.cfg.Aggregation.Keep, func(r aggregator.Row) {
+		if rows = append(rows, r); len(rows) == againBatch {
+			send()
+		}
+	})
+	if len(rows) > 0 {
+		send()
+	}
+	if err != nil {
+		d.log.Warn("not all rows of the last periods before the crash could be sent again", "err", err)
+	}
+	if sent > 0 {
+		d.log.Info("sent the rows of the last periods before the crash again", "rows", sent)
+	}
+}
+
+// againBatch is how many rows sendAgain sends at a time.
+const againBatch = 1000
+
+// takeOver makes this run answer for the buckets of the data directory.
+func (d *daemon) takeOver() error {
+	if d.dir == nil {
+		return nil
+	}
+	if err := errors.Join(d.dir.Beat(unixNow()), d.dir.DropCheckpoint()); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	return nil
+}
+
+// beat records again and again that this run is alive.
+func (d *daemon) beat(ctx context.Context) {
+	tick := time.NewTicker(beatInterval)
+	defer tick.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := d.dir.Beat(unixNow())
+		if (err != nil) != failing {
+			failing = err != nil
+			if failing {
+				d.log.Error("the data directory cannot be written to", "err", err)
+			} else {
+				d.log.Info("the data directory can be written to again")
+			}
+		}
+	}
+}
+
+// saveCells puts open and amendable buckets on the disk, or emits them.
+func (d *daemon) saveCells() error {
+	if d.dir == nil {
+		d.agg.Flush()
+		return nil
+	}
+	data := d.agg.Checkpoint()
+	err := errors.Join(d.dir.Beat(unixNow()), d.dir.SaveCheckpoint(data))
+	if err == nil {
+		d.log.Info("saved the checkpoint", "buckets", d.agg.Stats().Buckets, "bytes", len(data))
+		return nil
+	}
+	d.log.Error("the checkpoint cannot be saved, so that open buckets are emitted as they are", "err", err)
+	d.agg.Flush()
+	return fmt.Errorf("checkpoint: %w", err)
+}
+
+// storePatience is how long a stop waits for the store.
+const storePatience = 10 * time.Second
+
+func (d *daemon) closeCells(ctx context.Context) error {
+	ctx, done := context.WithTimeout(ctx, storePatience)
+	defer done()
+	if err := d.cells.close(ctx); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+func (d *daemon) closeDir() error {
+	if d.dir == nil {
+		return nil
+	}
+	dir := d.dir
+	d.dir = nil
+	return dir.Close()
+}
+
+func unixTime(t float64) string { return time.Unix(int64(t), 0).UTC().Format(time.RFC3339) }

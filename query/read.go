@@ -1,0 +1,237 @@
+package query
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/coalesce-metrics/coalesce/archive"
+	"github.com/coalesce-metrics/coalesce/cell"
+)
+
+// path returns the series of a path over a range.
+func (f *fetch) path(path string, from, until int64) ([]*Series, error) {
+	if err := f.ctx.Err(); err != nil {
+		return nil, err
+	}
+	refs, err := f.resolve(path, from, until)
+	if err != nil || len(refs) == 0 {
+		return nil, err
+	}
+	plans, err := f.plan(refs, max(from, minTime), min(until, maxTime))
+	if err != nil {
+		return nil, err
+	}
+	all := make([]*Series, len(refs))
+	for _, p := range plans {
+		stored, err := f.stored(p)
+		if err != nil {
+			return nil, err
+		}
+		for i, r := range p.refs {
+			cells, method := f.cells(p, r, stored)
+			all[p.at[i]] = &Series{
+				Name: r.name(), Path: path, Tags: tags(r.row),
+				Start: p.grid.first, End: p.grid.end, Step: p.grid.step,
+				Values:       p.grid.values(cells, r.view, method),
+				Consolidate:  r.view.merging(method),
+				XFilesFactor: f.request.XFilesFactor,
+			}
+		}
+	}
+	return all, nil
+}
+
+// cells returns what is stored and held of a series, ascending, and the method
+// that is read from it.
+func (f *fetch) cells(p *plan, r ref, stored map[string][]archive.Bucket) ([]archive.Bucket, cell.Method) {
+	held, _ := f.engine.cfg.Held(r.row, p.grid.first, p.grid.until)
+	cells := slices.Clone(stored[r.entry.Series])
+	method := r.entry.Method
+	for _, h := range held {
+		if h.Method != 0 {
+			method = h.Method // of the rule as it is now
+		}
+		cells = append(cells, archive.Bucket{Start: h.Start, Step: h.Period, Cell: h.Cell, Values: h.Values})
+	}
+	if len(held) > 0 {
+		cells = overlay(cells, len(cells)-len(held))
+	}
+	return cells, method
+}
+
+// plan is what is read at one step.
+type plan struct {
+	grid grid
+	step int64 // of the stored cells
+	refs []ref
+	at   []int // where each belongs in the answer
+}
+
+// plan chooses grids, and refuses what would be too much before it is read.
+func (f *fetch) plan(refs []ref, from, until int64) ([]*plan, error) {
+	var plans []*plan
+	byPeriod := map[int64]*plan{}
+	for i, r := range refs {
+		p := byPeriod[r.entry.Period]
+		if p == nil {
+			g, step := f.grid(r.entry.Period, from, until)
+			p = &plan{grid: g, step: step}
+			byPeriod[r.entry.Period] = p
+			plans = append(plans, p)
+		}
+		p.refs = append(p.refs, r)
+		p.at = append(p.at, i)
+		f.series++
+		if points := p.grid.points(); points > f.engine.cfg.MaxPoints-f.points {
+			return nil, refuse("more than %d points, with %d of %.200q at %d s each; ask for a shorter range, for fewer series, or set maxDataPoints",
+				f.engine.cfg.MaxPoints, points, r.name(), p.grid.step)
+		} else {
+			f.points += points
+		}
+	}
+	if f.series > f.engine.cfg.MaxSeries {
+		return nil, refuse("more than %d series; narrow the patterns", f.engine.cfg.MaxSeries)
+	}
+	return plans, nil
+}
+
+// grid returns the points of series that come in with a period, and the step of
+// the stored cells to make them of: the finest kept since from, or where points
+// are merged, the coarsest that gives the same.
+func (f *fetch) grid(period, from, until int64) (grid, int64) {
+	var tiers []archive.Tier
+	if f.engine.cfg.Archive != nil {
+		tiers = f.engine.cfg.Archive.Tiers(period)
+	}
+	covers := func(t archive.Tier) bool { return float64(from)+float64(t.Step) >= f.now-float64(t.Retention) }
+	step := period
+	for _, t := range tiers {
+		step = t.Step
+		if covers(t) {
+			break
+		}
+	}
+	g := newGrid(from, until, step, f.limit)
+	for _, t := range tiers {
+		if t.Step > step && g.step%t.Step == 0 && g.first%t.Step == 0 && covers(t) {
+			step = t.Step
+		}
+	}
+	return g, step
+}
+
+// stored returns the cells that the archive has, by series.
+func (f *fetch) stored(p *plan) (map[string][]archive.Bucket, error) {
+	if f.engine.cfg.Archive == nil {
+		return nil, nil
+	}
+	names := make([]string, 0, len(p.refs))
+	seen := make(map[string]bool, len(p.refs))
+	for _, r := range p.refs {
+		if !seen[r.entry.Series] {
+			seen[r.entry.Series] = true
+			names = append(names, r.entry.Series)
+		}
+	}
+	cells, err := f.engine.cfg.Archive.Cells(f.ctx, names, p.step, p.grid.first, p.grid.until)
+	if err != nil {
+		if f.ctx.Err() != nil || errors.Is(err, context.Canceled) || len(cells) != len(names) {
+			return nil, err
+		}
+		if !f.warned {
+			f.warned = true
+			f.engine.cfg.Logger.Warn("a query is answered without what is in the store", "err", err)
+		}
+	}
+	stored := make(map[string][]archive.Bucket, len(names))
+	for i, name := range names {
+		stored[name] = cells[i]
+	}
+	return stored, nil
+}
+
+// overlay puts held buckets, which are those from index n on, among stored ones.
+// A held bucket replaces what is stored of it; one that is part of a longer cell
+// already is left out.
+func overlay(cells []archive.Bucket, n int) []archive.Bucket {
+	stored := cells[:n]
+	kept := make([]archive.Bucket, 0, len(cells))
+	held := cells[n:]
+	isHeld := func(b *archive.Bucket) bool {
+		return slices.ContainsFunc(held, func(h archive.Bucket) bool { return h.Start == b.Start && h.Step == b.Step })
+	}
+	for i := range stored {
+		if b := &stored[i]; b.Start+b.Step <= held[0].Start || !isHeld(b) {
+			kept = append(kept, *b)
+		}
+	}
+	for _, h := range held {
+		// The cell that covers it, if any, is the last that starts at or before it.
+		i, found := slices.BinarySearchFunc(stored, h.Start, func(b archive.Bucket, start int64) int { return cmp.Compare(b.Start, start) })
+		if !found {
+			i--
+		}
+		if i >= 0 && stored[i].Step > h.Step && h.Start < stored[i].Start+stored[i].Step {
+			continue
+		}
+		kept = append(kept, h)
+	}
+	slices.SortStableFunc(kept, func(x, y archive.Bucket) int { return cmp.Compare(x.Start, y.Start) })
+	return kept
+}
+
+// values puts cells, ascending, on the grid. Cells that share a point are merged,
+// and the view is read from those.
+func (g *grid) values(cells []archive.Bucket, view View, method cell.Method) []float64 {
+	values := make([]float64, g.points())
+	for i := range values {
+		values[i] = nan
+	}
+	for i := 0; i < len(cells); {
+		p := g.point(cells[i].Start)
+		first := i
+		for i++; i < len(cells) && g.point(cells[i].Start) == p; i++ {
+		}
+		if p < 0 {
+			continue
+		}
+		c, v := &cells[first].Cell, cells[first].Values
+		if i > first+1 {
+			var whole cell.Cell
+			whole, v = merge(cells[first:i])
+			c = &whole
+		}
+		values[p] = view.Value(c, v, method, g.step)
+	}
+	return values
+}
+
+// merge returns the whole of some cells, with values if all had them.
+func merge(cells []archive.Bucket) (whole cell.Cell, values *cell.Values) {
+	for i := range cells {
+		whole.Merge(&cells[i].Cell)
+		if cells[i].Values != nil {
+			if values == nil {
+				values = new(cell.Values)
+			}
+			values.Merge(cells[i].Values)
+		}
+	}
+	return whole, values
+}
+
+// tags takes a name "name;key=value;…" apart.
+func tags(name string) map[string]string {
+	first, rest, _ := strings.Cut(name, ";")
+	tags := map[string]string{}
+	for pair := range strings.SplitSeq(rest, ";") {
+		if key, value, ok := strings.Cut(pair, "="); ok {
+			tags[key] = value
+		}
+	}
+	tags["name"] = first
+	return tags
+}
