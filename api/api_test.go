@@ -60,7 +60,7 @@ func TestRouting(t *testing.T) {
 		"wrong method":         {"PUT", "/render", "", "", 405, "method PUT is not allowed for /render; accepted: GET, POST, HEAD", "GET, POST, HEAD"},
 		"wrong method, slash":  {"DELETE", "/render/", "", "", 405, "method DELETE", "GET, POST, HEAD"},
 		"head without get":     {"HEAD", "/tags/set", "", "", 405, "", "POST"},
-		"index":                {"GET", "/", "", "", 200, "/v1/rules        GET, DELETE rules\n", ""},
+		"index":                {"GET", "/", "", "", 200, "/v1/rules  GET, DELETE  rules\n", ""},
 		"index, method":        {"POST", "/", "", "", 405, "accepted: GET, HEAD", "GET, HEAD"},
 		"another machine":      {"GET", "/debug", "", "192.0.2.1:1234", 403, "only answers clients on this machine", ""},
 		"loopback":             {"GET", "/debug/", "", "127.0.0.1:4711", 200, "/debug/", ""},

@@ -84,8 +84,12 @@ func fromLoopback(req *http.Request) bool {
 func index(routes []Route) http.Handler {
 	var b strings.Builder
 	b.WriteString("coalesce\n\n")
+	width := 0
 	for _, r := range routes {
-		fmt.Fprintf(&b, "%-16s %-10s %s\n", r.Path, strings.Join(r.Methods, ", "), r.Summary)
+		width = max(width, len(r.Path))
+	}
+	for _, r := range routes {
+		fmt.Fprintf(&b, "%-*s  %-9s  %s\n", width, r.Path, strings.Join(r.Methods, ", "), r.Summary)
 	}
 	text := b.String()
 	list := Route{Path: "/", Methods: []string{http.MethodGet, http.MethodHead}, Handler: http.HandlerFunc(
