@@ -228,8 +228,8 @@ func Default() Config {
 			ReconnectMax:   5 * Second,
 			DrainTimeout:   10 * Second,
 		},
-		Spool:   Spool{Bytes: GiB, Age: Day, Rate: 50_000},
-		Place:   Place{Hash: "carbon_ch", Replication: 1, Diverse: true},
+		Spool: Spool{Bytes: GiB, Age: Day, Rate: 50_000},
+		Place: Place{Hash: "carbon_ch", Replication: 1, Diverse: true},
 		Store: Store{
 			At: "sqlite", Retention: Day, Bytes: 16 * GiB, Cycle: 10 * Second, Pending: 256 * MiB, Journal: GiB, Sync: true, Names: 2_000_000,
 		},
