@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"github.com/coalesce-metrics/coalesce/store"
@@ -47,8 +48,10 @@ func (a *Archive) pendingSeries() []store.Series {
 }
 
 // Newest yields the buckets that series have at their own period and that start at
-// from(series) or later, in no order. It is for sending the last periods once more
-// after a run that did not end in order. Neither from nor yield may call the archive.
+// from(series) or later, in no order; of those that are not known to be in the store
+// all, unless from is [Never]. It is for sending the last periods, and what was
+// amended last, once more after a run that did not end in order. Neither from nor
+// yield may call the archive.
 func (a *Archive) Newest(ctx context.Context, from func(store.Series) int64, yield func(s store.Series, b Bucket) error) error {
 	pending := a.newestPending(from)
 	for name, p := range pending {
@@ -91,6 +94,9 @@ func (a *Archive) Newest(ctx context.Context, from func(store.Series) int64, yie
 	return partial(ctx, err)
 }
 
+// Never is what no bucket starts at or after.
+const Never = math.MaxInt64
+
 // newest are the pending cells of a series.
 type newest struct {
 	series store.Series
@@ -105,7 +111,7 @@ func (a *Archive) newestPending(from func(store.Series) int64) map[string]newest
 		n := newest{series: e.series}
 		t := from(e.series)
 		for i := range e.cells {
-			if c := &e.cells[i]; c.step == e.series.Period && c.start >= t {
+			if c := &e.cells[i]; c.step == e.series.Period && t < Never {
 				n.cells = append(n.cells, store.Cell{Step: c.step, Start: c.start, Data: c.data})
 			}
 		}

@@ -67,7 +67,7 @@ func (a *Archive) gather(ctx context.Context, v *view, i int, sources []int64, p
 	}
 	var deep []place
 	for _, p := range places {
-		torn(finer[p], func(store.Cell) { deep = append(deep, p) })
+		overlapping(finer[p], func(store.Cell) { deep = append(deep, p) })
 	}
 	if len(deep) == 0 {
 		return finer, nil

@@ -46,6 +46,10 @@ type Config struct {
 	// Sync has Commit wait until the disk holds what it has written. Without it the
 	// journal survives the death of the process, but not the loss of power.
 	Sync bool
+	// First says that nothing was ever emitted without an archive, so that one that
+	// begins now can vouch for all time. Otherwise it vouches for what begins
+	// from now on.
+	First bool
 	// Now returns Unix seconds.
 	Now func() float64
 	// Forgotten, if set, is told of each series that has left the store because
@@ -106,7 +110,11 @@ func Open(cfg Config) (*Archive, error) {
 	a.pending.init()
 	a.stats.PendingLimit, a.stats.JournalLimit = cfg.MaxPending, cfg.MaxJournal
 	a.run.begin(now)
-	a.view.Store(&view{since: a.opened, marks: make([]int64, len(cfg.Windows))})
+	begin := a.opened
+	if cfg.First {
+		begin = always
+	}
+	a.view.Store(&view{since: begin, marks: make([]int64, len(cfg.Windows))})
 	a.id = newState(0).name()
 	if cfg.Dir == "" {
 		return a, nil

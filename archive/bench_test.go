@@ -2,6 +2,7 @@ package archive
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 
 	"github.com/coalesce-metrics/coalesce/cell"
@@ -9,9 +10,11 @@ import (
 	"github.com/coalesce-metrics/coalesce/store/memory"
 )
 
+func benchMemory() store.Store { return memory.New(memory.Options{MaxBytes: 8 << 30}) }
+
 // benchWorld has records of n series at their first bucket.
-func benchWorld(b *testing.B, n int, journal bool) (*world, []Record) {
-	w := newWorld(b, memory.New(memory.Options{MaxBytes: 8 << 30}), func(cfg *Config) {
+func benchWorld(b *testing.B, s store.Store, n int, journal bool) (*world, []Record) {
+	w := newWorld(b, s, func(cfg *Config) {
 		cfg.MaxPending, cfg.MaxJournal = 8<<30, 8<<30
 		if !journal {
 			cfg.Dir = ""
@@ -36,7 +39,7 @@ func BenchmarkKeep(b *testing.B) {
 	for _, n := range []int{10_000, 100_000} {
 		for _, journal := range []bool{false, true} {
 			b.Run(fmt.Sprintf("series=%d/journal=%v", n, journal), func(b *testing.B) {
-				w, records := benchWorld(b, n, journal)
+				w, records := benchWorld(b, benchMemory(), n, journal)
 				b.ReportAllocs()
 				b.ResetTimer()
 				for i := range b.N {
@@ -70,7 +73,7 @@ func BenchmarkCycle(b *testing.B) {
 	const n = 100_000
 	for _, changed := range []int{1000, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("changed=%d", changed), func(b *testing.B) {
-			w, records := benchWorld(b, n, true)
+			w, records := benchWorld(b, openSQLite(b, filepath.Join(b.TempDir(), "store")), n, true)
 			round := func(part []Record) {
 				for i := range part {
 					w.a.Keep(&part[i])
@@ -85,6 +88,8 @@ func BenchmarkCycle(b *testing.B) {
 				w.now += 10
 				w.a.cycle(b.Context())
 			}
+			w.now += 1800
+			w.a.cycle(b.Context()) // and rolled up
 			cells := 0
 			b.ResetTimer()
 			for i := range b.N {
@@ -111,7 +116,7 @@ func BenchmarkCycle(b *testing.B) {
 // BenchmarkAmend is the price of a cell that has two coarser ones made again.
 func BenchmarkAmend(b *testing.B) {
 	const n = 1000
-	w, records := benchWorld(b, n, true)
+	w, records := benchWorld(b, benchMemory(), n, true)
 	for k := range int64(200) {
 		for i := range records {
 			records[i].Start = epoch + 10*k

@@ -1,21 +1,17 @@
 package archive
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math"
 	"os"
 	"slices"
-	"sync"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/coalesce-metrics/coalesce/cell"
 	"github.com/coalesce-metrics/coalesce/store"
 	"github.com/coalesce-metrics/coalesce/store/storetest/pgtest"
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {
@@ -285,219 +281,9 @@ func (w *world) checkStored() {
 	}
 }
 
-// whole is a cell with its values.
-type whole struct {
-	Cell   cell.Cell
-	Values *cell.Values
-}
-
-func (x *whole) merge(c cell.Cell, v *cell.Values) {
-	x.Cell.Merge(&c)
-	if x.Values == nil {
-		x.Values = v.Clone()
-	} else {
-		x.Values.Merge(v)
-	}
-}
-
-func (x whole) equal(y whole) bool {
-	a, b := x.Cell, y.Cell
-	near := func(p, q float64) bool { return math.Abs(p-q) <= 1e-9*(math.Abs(p)+math.Abs(q))+1e-6 }
-	if a.Count != b.Count || a.Min != b.Min || a.Max != b.Max || a.Last != b.Last || a.LastTime != b.LastTime ||
-		!near(a.Total(), b.Total()) || !near(a.M2, b.M2) || x.Values.Len() != y.Values.Len() {
-		return false
-	}
-	for _, q := range []float64{0.1, 0.5, 0.999} {
-		if p, r := x.Values.Clone(), y.Values.Clone(); p != nil && p.Quantile(q, a.Min, a.Max) != r.Quantile(q, a.Min, a.Max) {
-			return false
-		}
-	}
-	return true
-}
-
-// model is every cell that was kept, by name. It merges from scratch.
-type model map[string]*modelSeries
-
-type modelSeries struct {
-	cells  map[modelKey]whole
-	deltas []modelDelta
-}
-
-type modelKey struct{ step, start int64 }
-
-type modelDelta struct {
-	modelKey
-	whole
-}
-
-func (m model) series(name string) *modelSeries {
-	if m[name] == nil {
-		m[name] = &modelSeries{cells: make(map[modelKey]whole)}
-	}
-	return m[name]
-}
-
-func (m model) put(name string, period, start int64, c cell.Cell, v *cell.Values) {
-	m.series(name).cells[modelKey{period, start}] = whole{c, v.Clone()}
-}
-
-func (m model) merge(name string, period, start int64, c cell.Cell, v *cell.Values) {
-	s := m.series(name)
-	s.deltas = append(s.deltas, modelDelta{modelKey{period, start}, whole{c, v.Clone()}})
-}
-
-// expect returns the buckets of a step.
-func (w *world) expect(name string, step int64) map[int64]whole {
-	window := slices.ContainsFunc(w.cfg.Windows, func(w Window) bool { return w.Step == step })
-	out := make(map[int64]whole)
-	s := w.model[name]
-	if s == nil {
-		return out
-	}
-	add := func(k modelKey, c whole) {
-		if step == k.step || window && step%k.step == 0 {
-			x := out[floor(k.start, step)]
-			x.merge(c.Cell, c.Values)
-			out[floor(k.start, step)] = x
-		}
-	}
-	keys := make([]modelKey, 0, len(s.cells))
-	for k := range s.cells {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(x, y modelKey) int { return int(x.start - y.start) })
-	for _, k := range keys {
-		add(k, s.cells[k])
-	}
-	for _, d := range s.deltas {
-		add(d.modelKey, d.whole)
-	}
-	return out
-}
-
-// fake is a store that fails when it is told to.
-type fake struct {
-	store.Store
-	mu     sync.Mutex
-	down   bool                      // nothing works
-	refuse func(w store.Write) error // may be nil
-	after  func(w store.Write) error // after the write was done
-	hang   chan struct{}             // Write waits for it, or for its context
-	writes int                       // that succeeded
-	cells  int                       // in them
-	reads  int
-	larges int // cells of the largest write
-
-	expiries int
-}
-
-var errDown = errors.New("connection refused")
-
-func (f *fake) broken() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.down || f.refuse != nil || f.after != nil || f.hang != nil
-}
-
-func (f *fake) set(change func(f *fake)) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	change(f)
-}
-
-func (f *fake) Write(ctx context.Context, w store.Write) error {
-	f.mu.Lock()
-	down, refuse, after, hang := f.down, f.refuse, f.after, f.hang
-	f.mu.Unlock()
-	if hang != nil {
-		select {
-		case <-hang:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	if down {
-		return errDown
-	}
-	if refuse != nil {
-		if err := refuse(w); err != nil {
-			return err
-		}
-	}
-	if err := f.Store.Write(ctx, w); err != nil {
-		return err
-	}
-	n := 0
-	for _, s := range w.Series {
-		n += len(s.Cells)
-	}
-	f.mu.Lock()
-	f.writes++
-	f.cells += n
-	f.larges = max(f.larges, n)
-	f.mu.Unlock()
-	if after != nil {
-		return after(w)
-	}
-	return nil
-}
-
-func (f *fake) isDown() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.reads++
-	if f.down {
-		return errDown
-	}
-	return nil
-}
-
-func (f *fake) Read(ctx context.Context, names []string, step, from, until int64, yield func(int, store.Cell) error) error {
-	if err := f.isDown(); err != nil {
-		return err
-	}
-	return f.Store.Read(ctx, names, step, from, until, yield)
-}
-
-func (f *fake) Scan(ctx context.Context, step, from, until int64, yield func(*store.Series, store.Cell) error) error {
-	if err := f.isDown(); err != nil {
-		return err
-	}
-	return f.Store.Scan(ctx, step, from, until, yield)
-}
-
-func (f *fake) Load(ctx context.Context, yield func(store.Series) error) error {
-	if err := f.isDown(); err != nil {
-		return err
-	}
-	return f.Store.Load(ctx, yield)
-}
-
-func (f *fake) Meta(ctx context.Context) (map[string]string, error) {
-	if err := f.isDown(); err != nil {
-		return nil, err
-	}
-	return f.Store.Meta(ctx)
-}
-
-func (f *fake) Expire(ctx context.Context, cutoffs map[int64]int64, idle int64) ([]string, error) {
-	if err := f.isDown(); err != nil {
-		return nil, err
-	}
-	f.set(func(f *fake) { f.expiries++ })
-	return f.Store.Expire(ctx, cutoffs, idle)
-}
-
 func values(from, n int) (out []float64) {
 	for i := range n {
 		out = append(out, float64(from+i))
-	}
-	return out
-}
-
-func names(n int) (out []string) {
-	for i := range n {
-		out = append(out, fmt.Sprintf("s%d", i))
 	}
 	return out
 }

@@ -28,18 +28,18 @@ func pick(cells []store.Cell) []store.Cell {
 	return cells[at:]
 }
 
-// torn calls each with cells that overlap an earlier one in part, which it sorts by
-// start. That is where a series has changed to a period that does not divide a step:
+// overlapping calls each with cells that overlap an earlier one, all of which it sorts
+// by start. That is where a series has changed to a period that does not divide a step:
 // a cell of that step is then of a part of its time only, and pick would lose one or
 // the other. It takes finer cells to see.
-func torn(cells []store.Cell, each func(c store.Cell)) {
+func overlapping(cells []store.Cell, each func(c store.Cell)) {
 	if len(cells) < 2 {
 		return
 	}
 	sortByStart(cells)
 	end := int64(always)
 	for _, c := range cells {
-		if c.Start < end && end < c.Start+c.Step {
+		if c.Start < end {
 			each(c)
 		}
 		end = max(end, c.Start+c.Step)
@@ -64,12 +64,12 @@ func overlay(cells []store.Cell, c store.Cell) []store.Cell {
 }
 
 // fetchFiner reads what buckets of window i are made of, in all detail that is there
-// whole.
+// yet: what has been expired in part is left out.
 func (a *Archive) fetchFiner(ctx context.Context, v *view, i int, names func(i int) string, places []place, each func(p place, c store.Cell)) error {
 	for _, s := range a.chain.finer(i, v.native) {
 		gone := v.goneBefore(s)
 		err := a.fetch(ctx, names, places, s, a.chain.windows[i].Step, func(p place, c store.Cell) {
-			if p.start >= gone {
+			if c.Start >= gone {
 				each(p, c)
 			}
 		})

@@ -33,8 +33,22 @@ type sim struct {
 func runModel(t *testing.T, s store.Store, seed uint64, rounds int) {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	m := &sim{world: newWorld(t, s, func(cfg *Config) { cfg.MaxJournal = 1 << 20 }), r: r,
-		series: make(map[string]int64), next: make(map[string]int64)}
+	m := &sim{r: r, series: make(map[string]int64), next: make(map[string]int64)}
+	m.world = newWorld(t, s, func(cfg *Config) {
+		cfg.MaxJournal = 4 << 20
+		switch r.IntN(4) {
+		case 0:
+			cfg.Retention = 1200
+			cfg.Windows = []Window{{"a", 600, 10, 600}, {"b", hour, 60, hour}, {"c", day, 900, day}}
+		case 1:
+			cfg.Retention = 2 * hour
+			cfg.Windows = []Window{{"a", 600, 30, 2 * hour}, {"b", hour, 3600, 3 * day}}
+		case 2:
+			cfg.Retention = hour
+			cfg.Windows = []Window{{"a", 600, 10, 3 * hour}, {"b", hour, 20, 1800}, {"c", day, 300, 2 * day}}
+		}
+		t.Logf("retention %d s, windows %v", cfg.Retention, cfg.Windows)
+	})
 	m.now++
 	for i, p := range []int64{10, 10, 60, 5, 15, 7, 300, 900} {
 		name := fmt.Sprint([]string{"m", "p"}[i%2], i)
@@ -91,9 +105,11 @@ func (m *sim) step() {
 		m.now += float64(r.IntN(2 * day))
 		m.closeBuckets()
 	case x < 92:
-		m.now += hour + r.Float64()*hour
-		m.closeBuckets()
-		m.a.cycle(m.t.Context())
+		for range 8 { // in such steps that old cells are expired
+			m.now += 1000
+			m.closeBuckets()
+			m.a.cycle(m.t.Context())
+		}
 	case x < 93:
 		m.now -= r.Float64() * 600
 		m.a.cycle(m.t.Context())
@@ -109,7 +125,7 @@ func (m *sim) closeBuckets() {
 	for _, name := range m.names() {
 		p := m.series[name]
 		last := floor(int64(m.now)-5, p)
-		m.next[name] = max(m.next[name], last-30*p)
+		m.next[name] = max(m.next[name], last-30*p, ceil(int64(m.now)-m.cfg.Retention+700, p))
 		for ; m.next[name] < last; m.next[name] += p {
 			if m.r.IntN(5) > 0 {
 				c, v := m.random(m.next[name])

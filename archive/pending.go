@@ -167,6 +167,11 @@ func (p *pending) remove(e *entry, i int) {
 	c.settle()
 	p.bytes -= c.size()
 	p.cells--
+	if i == 0 { // the oldest, of maybe many
+		*c = pcell{}
+		e.cells = e.cells[1:]
+		return
+	}
 	e.cells = slices.Delete(e.cells, i, i+1)
 }
 

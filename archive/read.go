@@ -41,7 +41,8 @@ type stratum struct{ step, from, until int64 }
 // a Step of their own: Start rounded down to step says where they belong. No stretch
 // of time is there twice. The result is the caller's.
 //
-// When the store fails, what memory has is returned with a [PartialError].
+// What is late, see Covers, is to be read after the next write cycle. When the store
+// fails, what memory has is returned with a [PartialError].
 func (a *Archive) Cells(ctx context.Context, names []string, step, from, until int64) ([][]Bucket, error) {
 	if step <= 0 {
 		return nil, fmt.Errorf("archive: step %d, expected more than 0", step)
@@ -52,7 +53,8 @@ func (a *Archive) Cells(ctx context.Context, names []string, step, from, until i
 		r := a.newReader(v, names, step, from, until)
 		if err == nil {
 			if err = r.read(ctx); err != nil {
-				clear(r.cells)
+				clear(r.own)
+				clear(r.finer)
 			}
 		}
 		if err == nil && a.overtaken(v, r) {
@@ -83,9 +85,9 @@ type reader struct {
 	names  []string
 	step   int64
 	strata []stratum // the first is what was asked for, the others what it is not made of yet
-	cells  [][]store.Cell
-	// pending is what memory has, by name.
-	pending [][]store.Cell
+	// By name: what the store has of the step, ascending; what it has of finer ones;
+	// what memory has of all.
+	own, finer, pending [][]store.Cell
 	// again are, by window, the rolled buckets that pending cells change.
 	again [][]place
 }
@@ -95,7 +97,9 @@ func (a *Archive) newReader(v *view, names []string, step, from, until int64) *r
 	oldest := int64(math.Floor(a.cfg.Now())) - a.retention(v, step)
 	from = max(ceil(from, step), floor(oldest, step))
 	until = max(ceil(until, step), from)
-	r := &reader{a: a, v: v, names: names, step: step, cells: make([][]store.Cell, len(names)), pending: make([][]store.Cell, len(names))}
+	n := len(names)
+	r := &reader{a: a, v: v, names: names, step: step,
+		own: make([][]store.Cell, n), finer: make([][]store.Cell, n), pending: make([][]store.Cell, n)}
 	r.strata = append(r.strata, stratum{step, from, until})
 	if i := a.chain.index(step); i >= 0 {
 		r.descend(i, from, until)
@@ -176,17 +180,19 @@ func (r *reader) remake(i int, c *pcell, k int) {
 
 // read reads the store.
 func (r *reader) read(ctx context.Context) error {
+	into := r.own
 	for _, s := range r.strata {
 		if s.from >= s.until {
-			continue
+			return nil // and so is all that is finer
 		}
 		err := r.a.cfg.Store.Read(ctx, r.names, s.step, s.from, s.until, func(i int, c store.Cell) error {
-			r.cells[i] = append(r.cells[i], c)
+			into[i] = append(into[i], c)
 			return nil
 		})
 		if err != nil {
 			return err
 		}
+		into = r.finer
 	}
 	for k, places := range r.again {
 		if err := r.readFiner(ctx, k, places); err != nil {
@@ -199,9 +205,9 @@ func (r *reader) read(ctx context.Context) error {
 	k := r.a.chain.index(r.step)
 	var deep []place
 	for i := range r.names {
-		torn(slices.Concat(r.cells[i], r.pending[i]), func(c store.Cell) {
-			deep = append(deep, place{i, floor(c.Start, r.step)})
-		})
+		finer := latest(slices.Concat(r.finer[i], r.pending[i]))
+		finer = slices.DeleteFunc(finer, func(c store.Cell) bool { return c.Step == r.step })
+		overlapping(finer, func(c store.Cell) { deep = append(deep, place{i, floor(c.Start, r.step)}) })
 	}
 	slices.SortFunc(deep, comparePlaces)
 	return r.readFiner(ctx, k, slices.Compact(deep))
@@ -214,7 +220,7 @@ func (r *reader) readFiner(ctx context.Context, k int, places []place) error {
 	}
 	name := func(i int) string { return r.names[i] }
 	return r.a.fetchFiner(ctx, r.v, k, name, places, func(p place, c store.Cell) {
-		r.cells[p.i] = append(r.cells[p.i], c)
+		r.finer[p.i] = append(r.finer[p.i], c)
 	})
 }
 
@@ -224,10 +230,7 @@ func (r *reader) result() [][]Bucket {
 	var bad int64
 	var why error
 	for i := range out {
-		cells := r.cells[i]
-		if len(r.pending[i]) > 0 || len(r.strata) > 1 {
-			cells = pick(latest(append(cells, r.pending[i]...)))
-		}
+		cells := r.merged(i)
 		if len(cells) == 0 {
 			continue
 		}
@@ -243,6 +246,18 @@ func (r *reader) result() [][]Bucket {
 	}
 	r.a.unreadable(bad, why)
 	return out
+}
+
+// merged returns the cells of a name, each stretch of time once.
+func (r *reader) merged(i int) []store.Cell {
+	own := r.own[i]
+	more := slices.Concat(r.finer[i], r.pending[i])
+	if len(more) == 0 {
+		return own
+	}
+	first := slices.MinFunc(more, func(x, y store.Cell) int { return cmp.Compare(x.Start, y.Start) })
+	k, _ := slices.BinarySearchFunc(own, floor(first.Start, r.step), func(c store.Cell, t int64) int { return cmp.Compare(c.Start, t) })
+	return append(own[:k:k], pick(latest(slices.Concat(own[k:], more)))...)
 }
 
 // latest sorts cells by step and start and leaves out those that stand before another

@@ -1,8 +1,56 @@
 package archive
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"slices"
 )
+
+// openJournal makes pending what the segments hold. Nobody else has a yet.
+func (a *Archive) openJournal() error {
+	dir := a.cfg.Dir
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	j := &journal{fs: disk, next: 1, limit: max(min(maxSegment, a.cfg.MaxJournal/minSegments), minSegment)}
+	for _, e := range entries {
+		s, err := parseName(dir, e.Name())
+		if err != nil {
+			return err
+		}
+		if s != nil {
+			j.segs = append(j.segs, s)
+			j.next = max(j.next, s.seq+1)
+		}
+	}
+	sortSegments(j.segs)
+	var fresh bool
+	if j.state, j.st, fresh, err = loadState(j.fs, dir, a.view.Load().since, a.opened); err != nil {
+		return err
+	}
+	a.journal = j
+	if fresh && len(j.segs) > 0 {
+		a.cfg.Logger.Warn("the state of the journal was missing or damaged: buckets that began before now are not amended through the store", "dir", dir)
+	}
+	a.lost = j.st.lost.add(j.st.risk)
+	if !j.st.risk.empty() {
+		a.cfg.Logger.Warn("the journal had failed before an earlier run ended: cells of that time may be lost", "from", j.st.risk.from, "until", j.st.risk.to)
+	}
+	r := replay{a: a, consumed: make(map[uint64]bool)}
+	for _, s := range j.segs {
+		if err := r.segment(s); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			j.state.Close()
+			return err
+		}
+	}
+	r.finish()
+	return nil
+}
 
 // replay makes pending again what the journal holds.
 type replay struct {

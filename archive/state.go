@@ -89,14 +89,18 @@ func decodeState(b []byte) (s state, err error) {
 	return s, nil
 }
 
-// loadState reads the state of dir, or makes it as of now. What it returns is open
-// for writing.
-func loadState(fs layer, dir string, now int64) (f file, s state, fresh bool, err error) {
+// loadState reads the state of dir. Where there is none it makes one that begins
+// then, and where it is damaged one that begins now. What it returns is open for
+// writing.
+func loadState(fs layer, dir string, begin, now int64) (f file, s state, fresh bool, err error) {
 	path := filepath.Join(dir, stateName)
 	s, fresh = newState(now), true
 	b, err := readFile(path, stateSize+1)
 	if err != nil && !isNotExist(err) {
 		return nil, s, false, err
+	}
+	if isNotExist(err) {
+		s.since = begin
 	}
 	if found, err := decodeState(b); err == nil {
 		s, fresh = found, false
@@ -106,7 +110,7 @@ func loadState(fs layer, dir string, now int64) (f file, s state, fresh bool, er
 	}
 	if fresh {
 		if err = saveState(f, &s, true); err == nil {
-			err = fs.syncDir(dir)
+			err = errors.Join(fs.syncDir(dir), fs.syncDir(filepath.Dir(dir)))
 		}
 	}
 	if err != nil {

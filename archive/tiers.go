@@ -70,12 +70,17 @@ func (c *chain) unit(step int64) int64 {
 	return step
 }
 
-// kept returns for how long cells of a step are held at least, seen or not: those that
-// coarser ones are made of as long as any finer ones, so that an amended cell can be
-// passed on to the last window.
+// kept returns for how long cells of a step are held at least, seen or not. Those that
+// a window is made of are held as long as one another, so that it is never made again
+// of a part of them; and as long as any finer ones, so that an amended cell is passed
+// on to the last window.
 func (c *chain) kept(step int64) int64 {
 	r := c.native(step)
-	for i := 0; i < len(c.windows)-1 && c.windows[i].Step <= step; i++ {
+	last := c.next(step) - 1 // the window that the next one is made of beside this step
+	if last < 0 && c.index(step) >= 0 {
+		last = len(c.windows) - 1
+	}
+	for i := 0; i <= last; i++ {
 		r = max(r, c.windows[i].Retention)
 	}
 	return r

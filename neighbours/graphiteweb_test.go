@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,20 +22,22 @@ func TestGraphiteWeb(t *testing.T) {
 				g := startGraphiteWeb(t, d, format, method == http.MethodPost)
 				in := newRenderedInput(time.Now().Unix())
 				in.send(d)
-				g.compare(in)
+				g.compareTargets(in)
+				g.compareSums(in)
+				g.compareNames(in)
 
 				await(t, "old buckets to leave memory", func() string { return mostAreHeld(d, in) })
 				d.restart()
 				if held := mostAreHeld(d, in); held != "" {
 					t.Error(held)
 				}
-				g.compare(in)
+				g.compareSums(in)
+				g.compareNames(in)
 
-				in.add("shop", "late", "requests", 0.25, in.now-500)
-				in.add("shop", "late", "requests", 0.5, in.now+50)
-				in.add("shop", "late", "requests", 0.75, in.now-3*3600)
+				in.add("shop", "late", "requests", 0.25, in.now+renderedStep) // was stored
+				in.add("shop", "late", "requests", 0.5, in.until)             // is open
 				in.send(d)
-				g.compare(in)
+				g.compareSums(in)
 				g.noFaults()
 				d.stop()
 			})
@@ -43,10 +46,10 @@ func TestGraphiteWeb(t *testing.T) {
 }
 
 const (
-	renderedRules = `total.<app>.<what> (10) = sum app.<app>.*.<what>
-total.<app>.<what>.<method> (10) = avg,max,p95 app.<app>.*.<what>
-minute.<app>.<what> (60) = sum app.<app>.*.<what>
-busiest;app=<app>;dc=<dc> (10) = max load;app=<app>;dc=<dc>
+	renderedRules = `total.<app>.<what> (2) = sum app.<app>.*.<what>
+total.<app>.<what>.<method> (2) = avg,max,p95 app.<app>.*.<what>
+longer.<app>.<what> (10) = sum app.<app>.*.<what>
+busiest;app=<app>;dc=<dc> (2) = max load;app=<app>;dc=<dc>
 `
 	renderedConfig = `[aggregation]
 keep = 1
@@ -54,6 +57,7 @@ keep = 1
 cycle = "100ms"
 [[keep]]
 pattern = "app.<<rest>>"
+period = "2s"
 `
 )
 
@@ -80,19 +84,19 @@ func (d *daemon) restart() {
 	})
 }
 
-// renderedInput is what the daemon gets, and the sums to be seen of it.
+// renderedInput is what the daemon gets, and what is to be seen of it.
 type renderedInput struct {
-	now, from, until int64  // what begins after now stays open in this test
-	lines            string // not yet sent
-	total            store
+	old, from, now, until int64  // the bucket of until stays open
+	lines                 string // not yet sent
+	total                 store  // the sums
 }
 
-const renderedStep = 10 // seconds
+const renderedStep = 2 // seconds
 
 func newRenderedInput(now int64) *renderedInput {
 	now -= now % renderedStep
-	in := &renderedInput{now: now, from: now - 600, until: now + 60, total: make(store)}
-	for at := in.from; at < in.until; at += renderedStep / 2 {
+	in := &renderedInput{old: now - 1200, from: now - 120, now: now, until: now + 120, total: make(store)}
+	for at := in.from; at < now+10; at++ {
 		for i, app := range []string{"blog", "shop"} {
 			for server := range 3 {
 				in.add(app, fmt.Sprintf("www%d", server), "requests", float64(i+1)/4+float64(server)+float64(at%70), at)
@@ -100,13 +104,13 @@ func newRenderedInput(now int64) *renderedInput {
 			in.lines += fmt.Sprintf("load;app=%s;dc=eu %d %d\n", app, at%7, at)
 		}
 	}
-	in.add("shop", "www0", "odd", math.Inf(1), now-300)
-	in.add("shop", "www0", "odd", math.Inf(-1), now-200)
-	in.add("shop", "www0", "odd", -1e300, now-100)
-	in.add("shop", "www0", "größe", 1e-300, now-100)
-	for hour := range int64(8) {
-		in.add("shop", "www0", "requests", 1, now-3600*(hour+1))
-	}
+	in.add("shop", "www0", "odd", math.Inf(1), now-30)
+	in.add("shop", "www0", "odd", math.Inf(-1), now-20)
+	in.add("shop", "www0", "odd", -1e300, now-10)
+	in.add("shop", "www0", "größe", 1e-300, now-10)
+	in.add("shop", "www1", "requests", 1, in.old+1)
+	in.add("shop", "www1", "requests", 1, in.old+600)
+	in.add("shop", "www1", "requests", 1, in.until)
 	return in
 }
 
@@ -120,7 +124,10 @@ func (in *renderedInput) send(d *daemon) {
 	d.t.Helper()
 	send(d.t, "tcp", d.plaintext, in.lines)
 	in.lines = ""
-	query := url.Values{"target": {"total.*.*"}, "format": {"json"}, "from": {fmt.Sprint(in.now - 9*3600)}, "until": {fmt.Sprint(in.until)}}
+	query := url.Values{
+		"target": {"total.*.*"}, "format": {"json"}, "noNullPoints": {"1"},
+		"from": {fmt.Sprint(in.old - 1)}, "until": {fmt.Sprint(in.until)},
+	}
 	await(d.t, "the sums", func() string {
 		var series []rendered
 		decode(d.t, fetch(d.t, "http://"+d.http+"/render?"+query.Encode()), &series)
@@ -132,7 +139,7 @@ func (in *renderedInput) send(d *daemon) {
 // graphite-web over series that the daemon gives it.
 var renderedTargets = []string{
 	"total.shop.requests", "total.*.requests", "total.*.*", "total.{shop,blog}.requests", "total.[sb]*.re?uests",
-	"total.shop.requests.*", "total.shop.requests.{avg,p95}", "minute.*.requests", "app.*.www[01].*", "*.shop.*",
+	"total.shop.requests.*", "total.shop.requests.{avg,p95}", "longer.*.requests", "app.*.www[01].*", "*.shop.*",
 	"total.shop.requests:max", "total.*.requests:obvs", "total.shop.requests:sum60", "total.shop.requests:sumrate",
 	"total.shop.requests:stddev", "total.*.requests.max:95pct", "app.shop.www1.requests:sum", "app.*.www1.requests:count",
 	"seriesByTag('name=busiest')", "seriesByTag('app=shop','dc=~e.')", `seriesByTag("app!=shop", "name=busiest")`,
@@ -143,8 +150,8 @@ var renderedTargets = []string{
 	"aliasByTags(seriesByTag('name=busiest'),'app')", "groupByTags(seriesByTag('name=busiest'),'sum','dc')",
 	`aliasSub(total.*.requests,'^total\.(.*)\.requests$','\1')`, "scale(total.*.requests,2.5)",
 	"perSecond(total.shop.requests)", "derivative(total.shop.requests)", "integral(total.shop.requests)",
-	"summarize(total.shop.requests,'1min','sum')", "keepLastValue(total.shop.odd)", "transformNull(total.shop.odd,-1)",
-	"timeShift(total.shop.requests,'1min')", "highestMax(total.*.requests,1)", "limit(sortByName(total.*.requests),1)",
+	"summarize(total.shop.requests,'20s','sum')", "keepLastValue(total.shop.odd)", "transformNull(total.shop.odd,-1)",
+	"timeShift(total.shop.requests,'10s')", "highestMax(total.*.requests,1)", "limit(sortByName(total.*.requests),1)",
 }
 
 // Targets of which there is no series.
@@ -152,8 +159,8 @@ var unknownTargets = []string{
 	"no.such", "no.*.such", "total.shop.requests:nosuch", "seriesByTag('name=nosuch')", "sumSeries(no.such.*)",
 }
 
-// compare compares all that graphite-web makes of what the daemon has.
-func (g *graphiteWeb) compare(in *renderedInput) {
+// compareTargets compares what both make of each target.
+func (g *graphiteWeb) compareTargets(in *renderedInput) {
 	g.t.Helper()
 	for _, target := range unknownTargets {
 		if got := g.sameRendered(in.from, in.until, target); len(got) > 0 {
@@ -161,22 +168,22 @@ func (g *graphiteWeb) compare(in *renderedInput) {
 		}
 	}
 	for _, target := range renderedTargets {
-		if len(g.sameRendered(in.from-1, in.until, target)) == 0 {
+		if len(g.sameRendered(in.from, in.until, target)) == 0 {
 			g.t.Errorf("%s is nothing", target)
 		}
 	}
-	if why := stored(g.sameRendered(in.now-9*3600, in.until, "total.*.*")).differs(in.total); why != "" {
-		g.t.Errorf("the sums: %s", why)
-	}
-	g.sameRendered(in.now-25, in.now-5, renderedTargets[:10]...)
-	g.sameRendered(in.from, in.until, append(unknownTargets, renderedTargets...)...)
-	g.compareMerged(in)
-	g.compareNames(in)
 }
 
-// compareMerged compares what is kept for days, in which points are merged.
-func (g *graphiteWeb) compareMerged(in *renderedInput) {
+// compareSums compares sums with those of the input, and all targets at once.
+func (g *graphiteWeb) compareSums(in *renderedInput) {
 	g.t.Helper()
+	sums := g.sameRendered(in.old-1, in.until, "total.*.*")
+	if why := stored(sums).differs(in.total); why != "" {
+		g.t.Errorf("the sums: %s", why)
+	}
+	g.sameRendered(in.now-15, in.now+5, slices.Concat(unknownTargets, renderedTargets, unknownTargets)...)
+
+	// Of two days there are only windows.
 	got, want := 0.0, 0.0
 	for _, value := range stored(g.sameRendered(in.now-2*86400, in.until, "total.shop.requests")) {
 		got += value
@@ -187,7 +194,7 @@ func (g *graphiteWeb) compareMerged(in *renderedInput) {
 		}
 	}
 	if got != want {
-		g.t.Errorf("points of two days sum up to %v, want %v", got, want)
+		g.t.Errorf("the sums of windows come to %v, want %v", got, want)
 	}
 }
 
@@ -208,10 +215,10 @@ func (g *graphiteWeb) compareNames(in *renderedInput) {
 			if len(g.sameFound("/metrics/find", asked)) == 0 {
 				g.t.Errorf("%s finds nothing for %s", format, query)
 			}
-			asked.Set("from", fmt.Sprint(in.from))
-			asked.Set("until", fmt.Sprint(in.now))
-			g.sameFound("/metrics/find", asked)
 		}
+		g.sameFound("/metrics/find", url.Values{
+			"query": {query}, "format": {"json"}, "leavesOnly": {"1"}, "from": {fmt.Sprint(in.from)}, "until": {fmt.Sprint(in.now)},
+		})
 	}
 	for _, path := range []string{
 		"/metrics/expand?query=total.*.*", "/metrics/expand?query=a*.*&query=total.*&groupByExpr=1", "/metrics/expand?query=nosuch",

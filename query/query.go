@@ -70,12 +70,15 @@ func New(cfg Config) (*Engine, error) {
 // Error is what is wrong with a request, written for whoever made it.
 type Error struct {
 	Msg string
+	// Target says that the text of a target is wrong, whatever the range and
+	// whatever is held.
+	Target bool
 }
 
 // Error returns the message.
 func (e *Error) Error() string { return e.Msg }
 
-func refuse(format string, args ...any) error { return &Error{fmt.Sprintf(format, args...)} }
+func refuse(format string, args ...any) error { return &Error{Msg: fmt.Sprintf(format, args...)} }
 
 // Request asks for series.
 type Request struct {
@@ -134,8 +137,11 @@ func clientError(err error) error {
 	var function *functions.Error
 	var name *catalog.Error
 	var limit *catalog.LimitError
-	if errors.As(err, &syntax) || errors.As(err, &function) || errors.As(err, &name) || errors.As(err, &limit) {
-		return &Error{err.Error()}
+	switch {
+	case errors.As(err, &syntax) || errors.As(err, &function) || errors.As(err, &name):
+		return &Error{Msg: err.Error(), Target: true}
+	case errors.As(err, &limit):
+		return &Error{Msg: err.Error()}
 	}
 	return err
 }

@@ -1,7 +1,6 @@
 package query
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -45,21 +44,23 @@ func (f *fetch) path(path string, from, until int64) ([]*Series, error) {
 }
 
 // cells returns what is stored and held of a series, ascending, and the method
-// that is read from it.
+// that is read from it. The cells may be those of other series, too, and must not
+// be changed.
 func (f *fetch) cells(p *plan, r ref, stored map[string][]archive.Bucket) ([]archive.Bucket, cell.Method) {
-	held, _ := f.engine.cfg.Held(r.row, p.grid.first, p.grid.until)
-	cells := slices.Clone(stored[r.entry.Series])
+	found, _ := f.engine.cfg.Held(r.row, p.grid.first, p.grid.until)
+	cells := stored[r.entry.Series]
 	method := r.entry.Method
-	for _, h := range held {
+	if len(found) == 0 {
+		return cells, method
+	}
+	held := make([]archive.Bucket, 0, len(found))
+	for _, h := range found {
 		if h.Method != 0 {
 			method = h.Method // of the rule as it is now
 		}
-		cells = append(cells, archive.Bucket{Start: h.Start, Step: h.Period, Cell: h.Cell, Values: h.Values})
+		held = append(held, archive.Bucket{Start: h.Start, Step: h.Period, Cell: h.Cell, Values: h.Values})
 	}
-	if len(held) > 0 {
-		cells = overlay(cells, len(cells)-len(held))
-	}
-	return cells, method
+	return overlay(cells, held), method
 }
 
 // plan is what is read at one step.
@@ -153,34 +154,42 @@ func (f *fetch) stored(p *plan) (map[string][]archive.Bucket, error) {
 	return stored, nil
 }
 
-// overlay puts held buckets, which are those from index n on, among stored ones.
-// A held bucket replaces what is stored of it; one that is part of a longer cell
-// already is left out.
-func overlay(cells []archive.Bucket, n int) []archive.Bucket {
-	stored := cells[:n]
-	kept := make([]archive.Bucket, 0, len(cells))
-	held := cells[n:]
-	isHeld := func(b *archive.Bucket) bool {
-		return slices.ContainsFunc(held, func(h archive.Bucket) bool { return h.Start == b.Start && h.Step == b.Step })
-	}
-	for i := range stored {
-		if b := &stored[i]; b.Start+b.Step <= held[0].Start || !isHeld(b) {
-			kept = append(kept, *b)
+// overlay puts held buckets among stored ones; both ascend. A held bucket replaces
+// what is stored of it; one that is part of a longer cell already is left out.
+func overlay(stored, held []archive.Bucket) []archive.Bucket {
+	kept := make([]archive.Bucket, 0, len(stored)+len(held))
+	i := 0
+	for len(held) > 0 {
+		start := held[0].Start
+		n := 1 // held buckets with that start, of several periods
+		for n < len(held) && held[n].Start == start {
+			n++
 		}
-	}
-	for _, h := range held {
-		// The cell that covers it, if any, is the last that starts at or before it.
-		i, found := slices.BinarySearchFunc(stored, h.Start, func(b archive.Bucket, start int64) int { return cmp.Compare(b.Start, start) })
-		if !found {
-			i--
+		for i < len(stored) && stored[i].Start < start {
+			kept = append(kept, stored[i])
+			i++
 		}
-		if i >= 0 && stored[i].Step > h.Step && h.Start < stored[i].Start+stored[i].Step {
-			continue
+		// The cell that covers them, if any, is the last that starts at or before.
+		var cover *archive.Bucket
+		if i < len(stored) && stored[i].Start == start {
+			cover = &stored[i]
+		} else if i > 0 {
+			cover = &stored[i-1]
 		}
-		kept = append(kept, h)
+		for ; i < len(stored) && stored[i].Start == start; i++ {
+			replaced := slices.ContainsFunc(held[:n], func(h archive.Bucket) bool { return h.Step == stored[i].Step })
+			if !replaced {
+				kept = append(kept, stored[i])
+			}
+		}
+		for _, h := range held[:n] {
+			if cover == nil || cover.Step <= h.Step || start >= cover.Start+cover.Step {
+				kept = append(kept, h)
+			}
+		}
+		held = held[n:]
 	}
-	slices.SortStableFunc(kept, func(x, y archive.Bucket) int { return cmp.Compare(x.Start, y.Start) })
-	return kept
+	return append(kept, stored[i:]...)
 }
 
 // values puts cells, ascending, on the grid. Cells that share a point are merged,

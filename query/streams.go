@@ -20,10 +20,9 @@ type Stream struct {
 
 // Streams returns all series whose name, without its tags, is metric, by name,
 // with the cells that start at or after from and before until, and whether there
-// is such a series at all. from and until are aligned down to the step. A step of
-// 0 is for each series the finest that is kept since from; otherwise series whose
-// cells do not fit into the step are left out. What is wrong with the request is
-// an *[Error].
+// is such a series at all. from is aligned down to the step. A step of 0 is for
+// each series the finest that is kept since from; otherwise series whose cells do
+// not fit into the step are left out. What is wrong with the request is an *[Error].
 func (e *Engine) Streams(ctx context.Context, metric string, step, from, until int64) (streams []Stream, known bool, err error) {
 	names := e.cfg.Catalog.ByName(metric)
 	if len(names) > e.cfg.MaxSeries {
@@ -44,7 +43,7 @@ func (e *Engine) Streams(ctx context.Context, metric string, step, from, until i
 		p := byStep[own]
 		if p == nil {
 			p = &plan{step: own, grid: grid{first: from - mod(from, own), until: until - mod(until, own)}}
-			if step == 0 && p.grid.until < until {
+			if p.grid.until < until {
 				p.grid.until += own // the bucket under way
 			}
 			byStep[own] = p
@@ -63,7 +62,7 @@ func (e *Engine) Streams(ctx context.Context, metric string, step, from, until i
 			cells, _ := f.cells(p, r, stored)
 			own := tags(r.row)
 			delete(own, "name")
-			streams[p.at[i]] = Stream{Name: r.row, Tags: own, Step: p.step, Cells: cells}
+			streams[p.at[i]] = Stream{Name: r.row, Tags: own, Step: p.step, Cells: slices.Clone(cells)}
 			if f.points += len(cells); f.points > e.cfg.MaxPoints {
 				return nil, true, refuse("more than %d cells; ask for a shorter range", e.cfg.MaxPoints)
 			}

@@ -1,6 +1,8 @@
 package graphite
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"github.com/coalesce-metrics/coalesce/api/graphite/wire"
@@ -25,7 +27,11 @@ func (h *handler) render(c *call) error {
 			return err
 		}
 	}
-	series, err := h.cfg.Fetch(c.r.Context(), req)
+	fetch := h.cfg.Fetch
+	if c.get("local") == "1" && format != wire.JSON {
+		fetch = h.lenient
+	}
+	series, err := fetch(c.r.Context(), req)
 	if err != nil {
 		return err
 	}
@@ -33,6 +39,30 @@ func (h *handler) render(c *call) error {
 		return c.json(wire.AppendRenderJSON(nil, series, c.has("noNullPoints")))
 	}
 	return c.write(format.ContentType(), appendRender(format, series, req.Location))
+}
+
+// lenient answers a target that cannot be read as one that nothing matches. That
+// is for graphite-web as the head of a cluster, which asks nothing for a minute of
+// a server that has refused anything, whoever has mistyped it.
+func (h *handler) lenient(ctx context.Context, r query.Request) ([]*query.Series, error) {
+	series, err := h.cfg.Fetch(ctx, r)
+	var fault *query.Error
+	if !errors.As(err, &fault) || !fault.Target {
+		return series, err
+	}
+	targets := r.Targets
+	for _, target := range targets {
+		r.Targets = []string{target}
+		found, err := h.cfg.Fetch(ctx, r)
+		switch {
+		case errors.As(err, &fault) && fault.Target:
+			h.cfg.Logger.Debug("a target of a cluster is answered as unknown", "target", target, "err", err)
+		case err != nil:
+			return nil, err
+		}
+		series = append(series, found...)
+	}
+	return series, nil
 }
 
 func appendRender(format wire.Format, series []*query.Series, loc *time.Location) []byte {

@@ -104,16 +104,13 @@ func point(t *testing.T, d *process, target string, at int64) float64 {
 	return math.NaN()
 }
 
-// found returns the names that /metrics/find has for a pattern.
+// found returns the series that a pattern finds.
 func found(t *testing.T, d *process, pattern string) map[string]bool {
 	t.Helper()
-	type node struct {
-		ID   string `json:"id"`
-		Leaf int    `json:"leaf"`
-	}
+	type results struct{ Results []string }
 	names := make(map[string]bool)
-	for _, n := range answer[[]node](t, d, "/metrics/find?query="+url.QueryEscape(pattern)) {
-		names[n.ID] = n.Leaf == 1
+	for _, name := range answer[results](t, d, "/metrics/expand?leavesOnly=1&query="+url.QueryEscape(pattern)).Results {
+		names[name] = true
 	}
 	return names
 }
@@ -173,6 +170,18 @@ func storedIn(t *testing.T, s store.Store) (map[storedKey]storedCell, map[string
 		}
 	}
 	return cells, series
+}
+
+// balanced is checkBalance with what there is for cells.
+func balanced(t *testing.T, d *process) samples {
+	t.Helper()
+	s := checkBalance(t, d)
+	found, kept := s.sum("cells_found_total"), s.sum("cells_kept_total")
+	pending, written, replaced, dropped := s.sum("cells_pending"), s.sum("cells_written_total"), s.sum("cells_replaced_total"), s.sum("cells_dropped_total")
+	if found+kept != pending+written+replaced+dropped {
+		t.Errorf("cells: %v found and %v kept are not the sum of %v pending, %v written, %v replaced and %v dropped", found, kept, pending, written, replaced, dropped)
+	}
+	return s
 }
 
 // forgotten waits until the aggregator holds no bucket, so that what is known of

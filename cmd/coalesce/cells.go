@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
-	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -44,10 +45,14 @@ type cells struct {
 	methods map[string][]cell.Method // of outputs with several rows
 }
 
-// newCells opens the store and what waits for it.
-func newCells(cfg *config.Config, log *slog.Logger) (*cells, error) {
+// newCells opens the store and what waits for it. first says that no earlier run
+// has emitted anything.
+func newCells(cfg *config.Config, first bool, log *slog.Logger) (*cells, error) {
 	c := &cells{names: catalog.New(cfg.Store.Names), log: log, methods: map[string][]cell.Method{}}
 	c.context, c.cancel = context.WithCancel(context.Background())
+	if err := disown(cfg); err != nil {
+		return nil, err
+	}
 	if cfg.Store.At == "off" {
 		c.loaded.Store(true)
 		return c, nil
@@ -67,7 +72,7 @@ func newCells(cfg *config.Config, log *slog.Logger) (*cells, error) {
 	}
 	ac := archive.Config{
 		Store: c.store, Retention: int64(seconds(cfg.Store.Retention)), Cycle: time.Duration(cfg.Store.Cycle),
-		MaxPending: int64(cfg.Store.Pending), MaxJournal: int64(cfg.Store.Journal), Sync: cfg.Store.Sync,
+		MaxPending: int64(cfg.Store.Pending), MaxJournal: int64(cfg.Store.Journal), Sync: cfg.Store.Sync, First: first,
 		Now: unixNow, Forgotten: c.forgotten, Logger: log,
 	}
 	if durable {
@@ -82,6 +87,20 @@ func newCells(cfg *config.Config, log *slog.Logger) (*cells, error) {
 		return nil, errors.Join(err, c.store.Close())
 	}
 	return c, nil
+}
+
+// disown has the journal of earlier runs vouch for nothing any more, before a run
+// emits buckets of which it does not learn.
+func disown(cfg *config.Config) error {
+	if cfg.Data == "" || cfg.Store.At != "off" && cfg.Store.At != "memory" {
+		return nil
+	}
+	// Without its state an archive begins anew.
+	err := os.Remove(filepath.Join(cfg.Data, journalDir, "state"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
 }
 
 // aggregatorArchive returns the archive as the aggregator takes it.
@@ -230,7 +249,7 @@ func (c *cells) again(ctx context.Context, ended float64, keep int, yield func(a
 	}
 	from := func(s store.Series) int64 {
 		if s.Input || len(s.Methods) == 0 {
-			return math.MaxInt64
+			return archive.Never
 		}
 		return int64(ended) - int64(keep+1)*s.Period
 	}
@@ -260,7 +279,11 @@ func (c *cells) close(ctx context.Context) error {
 	if c.arch == nil {
 		return nil
 	}
-	return errors.Join(c.arch.Close(ctx), c.store.Close())
+	err := c.arch.Close(ctx)
+	if c.arch.Stats().JournalOK {
+		err = nil // what is left is there for the next run
+	}
+	return errors.Join(err, c.store.Close())
 }
 
 // inputRules are the rules that keep series as they are received: those of the

@@ -93,7 +93,12 @@ func newDaemon(cfg *config.Config, log *slog.Logger, stdout io.Writer) (_ *daemo
 			return nil, err
 		}
 	}
-	if d.cells, err = newCells(cfg, log); err != nil {
+	first := true
+	if d.dir != nil {
+		alive, err := d.dir.LastAlive()
+		first = err == nil && alive == 0
+	}
+	if d.cells, err = newCells(cfg, first, log); err != nil {
 		return nil, err
 	}
 	if err = d.newUpstream(); err != nil {

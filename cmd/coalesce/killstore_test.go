@@ -13,6 +13,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/coalesce-metrics/coalesce/store"
+	"github.com/coalesce-metrics/coalesce/store/sqlite"
 )
 
 // killRules make, of every datapoint, a bucket of a second, one with several
@@ -161,17 +164,26 @@ func (k *killer) arrived(out *sink, outputs ...killOutput) {
 // than before, and what upstream has in the end is what the store has and queries say.
 func TestKillsWhileWriting(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	data := filepath.Join(t.TempDir(), "data")
+	testKills(t, data, quickStore, 15, func() store.Store {
+		s, err := sqlite.Open(filepath.Join(data, "cells.sqlite"), sqlite.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
+}
+
+func testKills(t *testing.T, data, config string, lives int, open func() store.Store) {
 	out := newSink(t)
 	s := settings{
-		rules: write(t, dir, "rules.conf", killRules), data: filepath.Join(dir, "data"), upstream: out.address,
-		config: quickStore + "[aggregation]\nkeep = 2\n",
+		rules: write(t, t.TempDir(), "rules.conf", killRules), data: data, upstream: out.address,
+		config: config + "[aggregation]\nkeep = 2\n",
 	}
 	k := &killer{
 		t: t, rng: rand.New(rand.NewPCG(1, 2)), used: make(map[killKey]int),
 		sent: make(map[killKey]uint64), must: make(map[killKey]uint64),
 	}
-	const lives = 15
 	lengths := rand.New(rand.NewPCG(3, 4))
 	var d *process
 	for life := range lives {
@@ -202,9 +214,11 @@ func TestKillsWhileWriting(t *testing.T) {
 	d.written()
 	want := k.check(out.got())
 	k.checkQueries(d, want)
-	checkBalance(t, d)
+	balanced(t, d)
 	d.stop()
-	k.checkStore(s.data, want)
+	kept := open()
+	defer kept.Close()
+	k.checkStore(kept, want)
 }
 
 // killResult has the sums that buckets must have: by output and bucket.
@@ -311,9 +325,9 @@ func (k *killer) checkQueries(d *process, want killResult) {
 }
 
 // checkStore compares what the store has with what upstream has, in all tiers.
-func (k *killer) checkStore(data string, want killResult) {
+func (k *killer) checkStore(kept store.Store, want killResult) {
 	k.t.Helper()
-	cells, _ := stored(k.t, data)
+	cells, _ := storedIn(k.t, kept)
 	native := 0
 	type total struct {
 		count int64

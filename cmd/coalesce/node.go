@@ -72,7 +72,7 @@ func newMemory(cfg *config.Config, log *slog.Logger) (*inMemory, error) {
 	}
 	m := &inMemory{log: log}
 	var err error
-	if m.cells, err = newCells(cfg, log); err != nil {
+	if m.cells, err = newCells(cfg, true, log); err != nil {
 		return nil, err
 	}
 	a := cfg.Aggregation

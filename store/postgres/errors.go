@@ -12,8 +12,8 @@ import (
 
 // The codes of PostgreSQL that mean something here.
 const (
-	codeDiskFull       = "53100"
-	codeLockTimeout    = "55P03"
+	codeDiskFull    = "53100"
+	codeLockTimeout = "55P03"
 )
 
 // fail says of which schema and what an error is. One that ctx brought about is

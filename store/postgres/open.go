@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
@@ -44,7 +43,7 @@ type Store struct {
 	pool   *pgxpool.Pool
 	gate   store.Gate
 
-	preparing sync.Mutex // is held by the one who makes the tables
+	preparing chan struct{} // is full while somebody makes the tables
 	prepared  atomic.Bool
 
 	writing chan struct{} // is full while somebody writes; guards what follows
@@ -84,7 +83,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	return &Store{schema: opts.Schema, pool: pool, writing: make(chan struct{}, 1)}, nil
+	return &Store{schema: opts.Schema, pool: pool, preparing: make(chan struct{}, 1), writing: make(chan struct{}, 1)}, nil
 }
 
 // name returns the name of a table of the schema, quoted.
@@ -99,8 +98,12 @@ func (s *Store) prepare(ctx context.Context, q querier) error {
 	if s.prepared.Load() {
 		return nil
 	}
-	s.preparing.Lock()
-	defer s.preparing.Unlock()
+	select {
+	case s.preparing <- struct{}{}:
+		defer func() { <-s.preparing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if s.prepared.Load() {
 		return nil
 	}
@@ -173,6 +176,7 @@ func (s *Store) Close() error {
 	if !s.gate.Close() {
 		return nil
 	}
+	s.release()
 	s.disconnect()
 	s.pool.Close()
 	return nil

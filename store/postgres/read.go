@@ -127,13 +127,14 @@ func (s *Store) series(ctx context.Context, tx pgx.Tx, last int64, limit int, yi
 			return ctx.Err()
 		}
 		var id int64
+		var name []byte
 		var methods string
 		var seen time.Time
 		var sr store.Series
-		if err := rows.Scan(&id, &sr.Name, &methods, &sr.Period, &sr.Input, &seen); err != nil {
+		if err := rows.Scan(&id, &name, &methods, &sr.Period, &sr.Input, &seen); err != nil {
 			return err
 		}
-		sr.Seen = seen.Unix()
+		sr.Name, sr.Seen = string(name), seen.Unix()
 		if sr.Methods, err = store.ParseMethods(methods); err != nil {
 			return err
 		}

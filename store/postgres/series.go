@@ -104,7 +104,6 @@ func (s *Store) lookUp(ctx context.Context, tx pgx.Tx, names []string) error {
 
 // columns are series as arrays, one for each column.
 type columns struct {
-	names, ids             any
 	metrics, tags, methods []string
 	periods                []int64
 	inputs                 []bool

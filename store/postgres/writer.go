@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -86,6 +87,17 @@ func (s *Store) take(ctx context.Context) error {
 	return s.reload(ctx)
 }
 
+// release lets the lock go. Without it the server does so some time after the end of
+// the session, when the next daemon may have asked.
+func (s *Store) release() {
+	if s.conn == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, _ = s.conn.Exec(ctx, "SELECT pg_advisory_unlock_all()") // or it goes with the session
+}
+
 // disconnect ends the connection, and with it the lock.
 func (s *Store) disconnect() {
 	if s.conn == nil {
@@ -149,15 +161,13 @@ func (s *Store) needSlice(ctx context.Context, tx pgx.Tx, t slice) error {
 		return nil
 	}
 	parent, table := s.name(parentTable(t.step)), s.name(t.table())
-	at := func(start int64) string { return time.Unix(start, 0).UTC().Format("TIMESTAMPTZ '2006-01-02 15:04:05Z'") }
-	from, until := at(t.start), at(t.start+store.SliceLength(t.step))
-	if t.start < firstYear {
-		from = "TIMESTAMPTZ '-infinity'"
-	}
+	// Readers leave out tables by this.
+	within := fmt.Sprintf("CHECK (start >= to_timestamp(%d) AND start < to_timestamp(%d))", t.start, t.start+store.SliceLength(t.step))
 	for _, text := range []string{
-		"CREATE TABLE IF NOT EXISTS " + parent + ` (series bigint NOT NULL, start timestamptz NOT NULL,
-			count bigint, sum float8, min float8, max float8, last float8, data bytea NOT NULL)`,
-		"CREATE TABLE IF NOT EXISTS " + table + " (PRIMARY KEY (series, start), CHECK (start >= " + from + " AND start < " + until + ")) INHERITS (" + parent + ")",
+		fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s (series bigint NOT NULL, start timestamptz NOT NULL,
+			count bigint, sum float8, min float8, max float8, last float8,
+			data bytea NOT NULL CHECK (octet_length(data) <= %d))`, parent, store.MaxData),
+		"CREATE TABLE IF NOT EXISTS " + table + " (PRIMARY KEY (series, start), " + within + ") INHERITS (" + parent + ")",
 	} {
 		if _, err := tx.Exec(ctx, text); err != nil {
 			return err
@@ -166,6 +176,3 @@ func (s *Store) needSlice(ctx context.Context, tx pgx.Tx, t slice) error {
 	s.known.slices[t] = struct{}{}
 	return nil
 }
-
-// firstYear is the start of the year 1; what is before it is written otherwise.
-const firstYear = -62135596800

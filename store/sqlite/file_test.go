@@ -164,8 +164,9 @@ func FuzzDamaged(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	s.tuning.wide = 16
 	for i := range int64(50) {
-		write(f, s, cycle(260, 60*i, 20))
+		write(f, s, cycle(40, 60*i, 20))
 	}
 	if err := s.Close(); err != nil {
 		f.Fatal(err)
@@ -177,7 +178,7 @@ func FuzzDamaged(f *testing.F) {
 	f.Add(uint32(100), []byte{1})
 	f.Add(uint32(4096), []byte("\x00\x00\x00\x00"))
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 100 { // in the headers of pages, where it hurts
+	for range 50 { // in the headers of pages, where it hurts
 		patch := make([]byte, 1+r.IntN(8))
 		for i := range patch {
 			patch[i] = byte(r.Uint32())
@@ -209,7 +210,7 @@ func FuzzDamaged(f *testing.F) {
 			return nil
 		})
 		_ = s.Scan(t.Context(), 60, 0, 1<<30, func(*store.Series, store.Cell) error { return nil })
-		_ = s.Write(t.Context(), cycle(260, 60*50, 20))
+		_ = s.Write(t.Context(), cycle(40, 60*50, 20))
 		_, _ = s.Expire(t.Context(), map[int64]int64{60: 1 << 30}, 1<<30)
 	})
 }
@@ -272,11 +273,12 @@ func TestFull(t *testing.T) {
 // TestSize sees that a file does not grow when as much expires as is written.
 func TestSize(t *testing.T) {
 	s := open(t).(*Store)
+	s.tuning.wide = 16
 	length := store.SliceLength(60)
 	var sizes []int64
 	for hour := range int64(24) {
 		for i := range int64(20) {
-			write(t, s, cycle(260, hour*3600+i*180, 30))
+			write(t, s, cycle(60, hour*3600+i*180, 30))
 		}
 		if hour%3 == 2 {
 			now := (hour + 1) * 3600

@@ -3,6 +3,10 @@
 // Write commits with an fsync: what it returned for is there after a kill -9 and,
 // where the disk keeps its promises, after a power cut. Beside the file FILE there
 // are FILE-wal and FILE-shm while it is open, and after a crash; they belong to it.
+//
+// What Expire drops is used again by later writes. On a disk that is full Expire
+// fails as Write does, as it needs a little room too: Options.MaxBytes leaves it.
+//
 // DESIGN.md in package store has the tables and why they are so.
 package sqlite
 

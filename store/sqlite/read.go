@@ -3,8 +3,8 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
-	"math"
 	"slices"
 
 	"modernc.org/sqlite"
@@ -139,135 +139,17 @@ func (s *Store) Read(ctx context.Context, names []string, step, from, until int6
 			return ctx.Err()
 		}
 		r := &reader{ctx: v.ctx, step: step, from: from, until: until}
-		defer r.close()
-		if err := r.open(v); err != nil {
+		sliced, fresh, err := v.tables(step, from, until)
+		if err != nil {
 			return err
 		}
-		for i, name := range names {
-			if err := ctx.Err(); err != nil {
+		// Past package sql, which takes longer for a row than SQLite does.
+		return v.conn.Raw(func(conn any) error {
+			defer r.close()
+			if err := r.open(conn.(driver.ConnPrepareContext), sliced, fresh); err != nil {
 				return err
 			}
-			n := 0
-			err := r.read(name, func(c store.Cell) error {
-				if n++; n%ctxEvery == 0 && ctx.Err() != nil {
-					return ctx.Err()
-				}
-				return stop(yield(i, c))
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// reader reads the cells of one series after another.
-type reader struct {
-	ctx               context.Context
-	step, from, until int64
-	find              *sql.Stmt
-	fresh             *sql.Stmt // nil if nothing in the range is fresh
-	slices            []*sql.Stmt
-}
-
-// open prepares the statements. The reader must be closed, also after an error.
-func (r *reader) open(v *view) error {
-	sliced, fresh, err := v.tables(r.step, r.from, r.until)
-	if err != nil {
-		return err
-	}
-	if r.find, err = v.conn.PrepareContext(r.ctx, "SELECT id FROM series WHERE name = ?"); err != nil {
-		return err
-	}
-	if len(fresh) > 0 {
-		r.fresh, err = v.conn.PrepareContext(r.ctx, "SELECT start, data FROM "+freshTable(r.step)+
-			" WHERE start IN ("+list(fresh)+") AND series = ? ORDER BY start")
-		if err != nil {
-			return err
-		}
-	}
-	for _, t := range sliced {
-		st, err := v.conn.PrepareContext(r.ctx, "SELECT start, data FROM "+t.table()+
-			" WHERE series = ? AND start >= ? AND start < ? ORDER BY start")
-		if err != nil {
-			return err
-		}
-		r.slices = append(r.slices, st)
-	}
-	return nil
-}
-
-func (r *reader) close() {
-	if r.find != nil {
-		r.find.Close()
-	}
-	if r.fresh != nil {
-		r.fresh.Close()
-	}
-	for _, st := range r.slices {
-		st.Close()
-	}
-}
-
-// read yields the cells of a series, ascending: those of its slices in order, with
-// those of the fresh table between them or in their place.
-func (r *reader) read(name string, yield func(store.Cell) error) error {
-	var id int64
-	if err := r.find.QueryRowContext(r.ctx, name).Scan(&id); errors.Is(err, sql.ErrNoRows) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	var fresh []store.Cell
-	if r.fresh != nil {
-		err := r.cells(r.fresh, func(c store.Cell) error {
-			fresh = append(fresh, c)
-			return nil
-		}, id)
-		if err != nil {
-			return err
-		}
-	}
-	for _, st := range r.slices {
-		err := r.cells(st, func(c store.Cell) error {
-			for len(fresh) > 0 && fresh[0].Start <= c.Start {
-				newer := fresh[0]
-				fresh = fresh[1:]
-				if err := yield(newer); err != nil || newer.Start == c.Start {
-					return err
-				}
-			}
-			return yield(c)
-		}, id, r.from, r.until)
-		if err != nil {
-			return err
-		}
-	}
-	for _, c := range fresh {
-		if err := yield(c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// cells yields what a statement finds.
-func (r *reader) cells(st *sql.Stmt, yield func(store.Cell) error, args ...any) error {
-	rows, err := st.QueryContext(r.ctx, args...)
-	if err != nil {
-		return err
-	}
-	last := int64(math.MinInt64)
-	return drain(rows, func(rows *sql.Rows) error {
-		c := store.Cell{Step: r.step}
-		if err := rows.Scan(&c.Start, &c.Data); err != nil {
-			return err
-		}
-		if c.Start <= last {
-			return errDisorder
-		}
-		last = c.Start
-		return yield(c)
+			return r.readAll(ctx, names, yield)
+		})
 	})
 }

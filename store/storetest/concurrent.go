@@ -52,7 +52,7 @@ func testCancelled(t *testing.T, s store.Store) {
 // testBeside reads while every batch writes all cells with a new version: a reader
 // must never see two of them.
 func testBeside(t *testing.T, s store.Store) {
-	const n, versions = 400, 25
+	const n, versions = 300, 20
 	var names []string
 	for i := range n {
 		names = append(names, name(i))
@@ -159,7 +159,11 @@ func testCloseWaits(t *testing.T, s store.Store) {
 			return nil
 		})
 	}()
-	<-inside
+	select {
+	case <-inside:
+	case err := <-scanned:
+		t.Fatalf("Scan gave no cell, %v", err)
+	}
 	go func() { closed <- s.Close() }()
 	// Close has begun when nobody is let in any more.
 	for {

@@ -191,10 +191,18 @@ func (m *model) compareRange(t tester, s store.Store, step, from, until int64) {
 // testModel does at random what is done with a store, and compares it with the model.
 func testModel(t *testing.T, open func(t testing.TB) store.Store) {
 	steps := []int64{1, 60, 900}
+	s := open(t)
+	defer s.Close()
 	rapid.Check(t, func(rt *rapid.T) {
-		s := open(t)
-		defer s.Close()
+		// Names come back after all have gone, as they do in a long life.
+		if _, err := s.Expire(t.Context(), nil, math.MaxInt64); err != nil {
+			rt.Fatalf("Expire: %v", err)
+		}
 		m := newModel()
+		var err error
+		if m.meta, err = s.Meta(t.Context()); err != nil {
+			rt.Fatalf("Meta: %v", err)
+		}
 		start := func(step int64) int64 {
 			return step * rapid.Int64Range(-4, 4).Draw(rt, "start") * rapid.SampledFrom([]int64{1, 60, 359, 360, 1440}).Draw(rt, "times")
 		}

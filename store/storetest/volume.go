@@ -22,8 +22,8 @@ func testMany(t *testing.T, s store.Store) {
 func testStarts(t *testing.T, s store.Store) {
 	m := newModel()
 	r := rand.New(rand.NewPCG(1, 2))
-	const n = 300
-	for i := range int64(150) {
+	const n = 270
+	for i := range int64(120) {
 		m.write(t, s, batch(n, 60, 60*i))
 		if i%3 == 0 {
 			w := batch(n, 60, max(i-r.Int64N(100), 0)*60)
@@ -33,7 +33,7 @@ func testStarts(t *testing.T, s store.Store) {
 			}
 			m.write(t, s, w)
 		}
-		if i%50 == 49 {
+		if i%60 == 59 {
 			m.compare(t, s, 60)
 			m.compareRange(t, s, 60, (i-30)*60, (i-29)*60)
 			m.compareRange(t, s, 60, (i-70)*60, i*60)
@@ -53,7 +53,7 @@ func testHistory(t *testing.T, s store.Store) {
 		starts = append(starts, 60*i)
 	}
 	w := store.Write{}
-	for i := range 300 {
+	for i := range 40 {
 		sr := one(name(i), 60, starts...).Series[0]
 		w.Series = append(w.Series, sr)
 	}
