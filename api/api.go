@@ -1,20 +1,26 @@
 // Package api serves the routes that it is given over HTTP.
 //
 // It knows none of them: each family of routes is a package of its own that
-// returns [Route] values. What they share is here: limits, timeouts, methods,
+// returns [Route] values. What they share is here: who may ask, limits, timeouts, methods,
 // panics, the log, and the counts.
 package api
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
+
+	"github.com/coalesce-metrics/coalesce/keys"
 )
 
 // What a client may take. A handler that needs longer to answer, as profiles
@@ -25,14 +31,31 @@ const (
 	writeTimeout   = time.Minute
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 256 << 10 // a GET of /render may name many targets
-	maxConnections = 1024      // further ones wait in the kernel's backlog
+	maxConnections = 1024
 )
 
-// Config is what New needs.
+// Config is what New needs. All but Logger may be left zero.
 type Config struct {
 	Routes []Route
 	// Logger is told of panics, and of each request at debug.
 	Logger *slog.Logger
+	// Keys are those that clients must present, but for open routes. Without any,
+	// everybody may ask for everything, but must name this host by an IP address
+	// or as localhost, so that pages in a browser cannot.
+	Keys *keys.Set
+	// TLS makes every connection one of TLS. It speaks HTTP/1.1 only, so that
+	// MaxConnections bounds the requests as well.
+	TLS *tls.Config
+	// MaxConnections is how many are open at once; further ones wait in the
+	// kernel's backlog. 0 is 1024.
+	MaxConnections int
+	// RequestTimeout is how long a request may take until it is read, no more
+	// than 30 s of it, and answered. 0 is a minute.
+	RequestTimeout time.Duration
+	// Rate is how many requests a second each key may make, or each address where
+	// there is no key that is known; 0 is any number. Burst is how many at once; 0
+	// is as many as Rate. Open routes are not counted.
+	Rate, Burst int
 }
 
 // Server answers the routes. Its methods may be called concurrently.
@@ -41,6 +64,13 @@ type Server struct {
 	log  *slog.Logger
 	http *http.Server
 
+	keys             *keys.Set
+	sites            http.CrossOriginProtection
+	byKey, byAddress *limiter // nil where there is no limit
+	tls              *tls.Config
+	connections      int
+
+	refused  [NumRefusals]atomic.Uint64
 	requests [5]atomic.Uint64 // by class of status
 	panics   atomic.Uint64
 	inFlight atomic.Int64
@@ -52,6 +82,8 @@ type Stats struct {
 	// counts handlers that panicked; they are among Requests as well.
 	Requests [5]uint64
 	Panics   uint64
+	// Refused counts those of Requests that were not admitted, by reason.
+	Refused [NumRefusals]uint64
 	// InFlight is how many are being answered now.
 	InFlight int64
 }
@@ -61,7 +93,12 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		return nil, errors.New("api: Logger must be set")
 	}
-	s := &Server{mux: http.NewServeMux(), log: cfg.Logger}
+	s := &Server{
+		mux: http.NewServeMux(), log: cfg.Logger, keys: cfg.Keys, tls: cfg.TLS,
+		connections: cmp.Or(cfg.MaxConnections, maxConnections),
+		byKey:       newLimiter(cfg.Rate, cfg.Burst, cfg.Keys.Len()),
+		byAddress:   newLimiter(cfg.Rate, cfg.Burst, maxClients),
+	}
 	seen := make(map[string]bool)
 	for _, r := range cfg.Routes {
 		if err := r.check(); err != nil {
@@ -71,28 +108,48 @@ func New(cfg Config) (*Server, error) {
 			return nil, fmt.Errorf("api: two routes for %q", r.Path)
 		}
 		seen[r.Path] = true
-		r.add(s.mux)
+		s.add(r)
 	}
-	s.mux.Handle("/", index(cfg.Routes))
+	s.mux.Handle("/", s.index(cfg.Routes))
+	timeout := cmp.Or(cfg.RequestTimeout, writeTimeout)
 	s.http = &http.Server{
 		Handler:           s,
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
+		ReadHeaderTimeout: min(headerTimeout, timeout),
+		ReadTimeout:       min(readTimeout, timeout),
+		WriteTimeout:      timeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
+		ErrorLog:          log.New(complaints{cfg.Logger}, "", 0),
 	}
 	return s, nil
 }
 
 // Serve answers on ln until Shutdown, and then returns nil. It closes ln.
 func (s *Server) Serve(ln net.Listener) error {
-	err := s.http.Serve(newLimitListener(ln, maxConnections))
+	address := ln.Addr()
+	ln = newLimitListener(ln, s.connections)
+	if s.tls != nil {
+		ln = tls.NewListener(ln, s.tls)
+	}
+	err := s.http.Serve(ln)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
-	return fmt.Errorf("HTTP on %s: %w", ln.Addr(), err)
+	return fmt.Errorf("HTTP on %s: %w", address, err)
+}
+
+// complaints is where package http writes what goes wrong with connections.
+type complaints struct{ log *slog.Logger }
+
+// Write logs a line. A client that cannot agree on a session of TLS is its own
+// affair, and anybody may fill the log with such.
+func (c complaints) Write(line []byte) (int, error) {
+	level := slog.LevelWarn
+	if bytes.HasPrefix(line, []byte("http: TLS handshake error")) {
+		level = slog.LevelDebug
+	}
+	c.log.Log(context.Background(), level, string(bytes.TrimSpace(line)))
+	return len(line), nil
 }
 
 // Shutdown accepts no more and waits for the requests under way. Those that are
@@ -112,6 +169,9 @@ func (s *Server) Stats() Stats {
 	for i := range s.requests {
 		stats.Requests[i] = s.requests[i].Load()
 	}
+	for i := range s.refused {
+		stats.Refused[i] = s.refused[i].Load()
+	}
 	return stats
 }
 
@@ -128,11 +188,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.inFlight.Add(-1)
 		s.requests[min(max(answer.code(), 100), 599)/100-1].Add(1)
 		s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "client", r.RemoteAddr,
-			"status", answer.code(), "bytes", answer.bytes, "took", time.Since(start))
+			"status", answer.code(), "bytes", answer.bytes, "took", time.Since(start), "key", answer.key)
 		if p != nil {
 			panic(p)
 		}
 	}()
+	if s.keys.Len() == 0 && !plainHost(r.Host) {
+		s.refuse(answer, Forbidden, fmt.Sprintf("Host %.100q; accepted without keys: an IP address or localhost", r.Host))
+		return
+	}
 	s.mux.ServeHTTP(answer, r)
 }
 
@@ -155,6 +219,7 @@ type response struct {
 	http.ResponseWriter
 	status int // 0 until the answer begins
 	bytes  int64
+	key    string // name of the key that was presented
 }
 
 // code is the status that the client sees.

@@ -32,6 +32,13 @@ func newServer(t testing.TB, log *slog.Logger, routes ...Route) *Server {
 	return s
 }
 
+// newRequest is one to this host.
+func newRequest(method, path string, body io.Reader) *http.Request {
+	r := httptest.NewRequest(method, path, body)
+	r.Host = "localhost"
+	return r
+}
+
 var quiet = slog.New(slog.DiscardHandler)
 
 var testRoutes = []Route{
@@ -70,7 +77,7 @@ func TestRouting(t *testing.T) {
 		"too large a body":     {"POST", "/render", strings.Repeat("x", 1<<20+1), "", 413, "too large", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
+			r := newRequest(c.method, c.path, strings.NewReader(c.body))
 			if c.client != "" {
 				r.RemoteAddr = c.client
 			}
@@ -124,7 +131,7 @@ func TestPanic(t *testing.T) {
 	get := func(path string) (w *httptest.ResponseRecorder, p any) {
 		defer func() { p = recover() }()
 		w = httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		s.ServeHTTP(w, newRequest("GET", path, nil))
 		return w, nil
 	}
 
@@ -152,7 +159,7 @@ func TestStatsAndLog(t *testing.T) {
 	var log bytes.Buffer
 	s := newServer(t, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), testRoutes...)
 	for _, path := range []string{"/render", "/render/", "/nothing"} {
-		s.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
+		s.ServeHTTP(httptest.NewRecorder(), newRequest("GET", path, nil))
 	}
 	if got := s.Stats(); got != (Stats{Requests: [5]uint64{0, 2, 0, 1, 0}}) {
 		t.Errorf("%+v", got)

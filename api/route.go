@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/coalesce-metrics/coalesce/keys"
 )
 
 // Route is one path that the server answers.
@@ -18,6 +20,10 @@ type Route struct {
 	// Methods are those accepted; GET brings HEAD with it. Others are refused
 	// with 405.
 	Methods []string
+	// Role is what a key must have. The zero value is [keys.Manage].
+	Role keys.Role
+	// Open answers everybody, without a key.
+	Open bool
 	// Loopback refuses clients on other machines with 403.
 	Loopback bool
 	// Summary is a line for the index.
@@ -41,16 +47,17 @@ func (r *Route) check() error {
 	return nil
 }
 
-// add makes mux answer the route.
-func (r Route) add(mux *http.ServeMux) {
+// add makes the server answer a route.
+func (s *Server) add(r Route) {
 	if slices.Contains(r.Methods, http.MethodGet) && !slices.Contains(r.Methods, http.MethodHead) {
 		r.Methods = append(slices.Clone(r.Methods), http.MethodHead)
 	}
-	mux.Handle(r.Path, &r)
+	h := s.admitted(&r)
+	s.mux.Handle(r.Path, h)
 	if r.Below {
-		mux.Handle(r.Path+"/", &r)
+		s.mux.Handle(r.Path+"/", h)
 	} else {
-		mux.Handle(r.Path+"/{$}", &r)
+		s.mux.Handle(r.Path+"/{$}", h)
 	}
 }
 
@@ -81,7 +88,7 @@ func fromLoopback(req *http.Request) bool {
 }
 
 // index answers "/" with the routes, and 404 to what no route answers.
-func index(routes []Route) http.Handler {
+func (s *Server) index(routes []Route) http.Handler {
 	var b strings.Builder
 	b.WriteString("coalesce\n\n")
 	width := 0
@@ -92,16 +99,20 @@ func index(routes []Route) http.Handler {
 		fmt.Fprintf(&b, "%-*s  %-9s  %s\n", width, r.Path, strings.Join(r.Methods, ", "), r.Summary)
 	}
 	text := b.String()
-	list := Route{Path: "/", Methods: []string{http.MethodGet, http.MethodHead}, Handler: http.HandlerFunc(
-		func(w http.ResponseWriter, _ *http.Request) {
+	list := s.admitted(&Route{
+		Path: "/", Methods: []string{http.MethodGet, http.MethodHead}, Role: keys.Read,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			w.Write([]byte(text))
-		})}
+		}),
+	})
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if req.URL.Path != "/" {
-			http.Error(w, fmt.Sprintf("no route %q; / lists those there are", req.URL.Path), http.StatusNotFound)
+		if req.URL.Path == "/" {
+			list.ServeHTTP(w, req)
 			return
 		}
-		list.ServeHTTP(w, req)
+		if _, ok := s.identify(w, req); ok {
+			http.Error(w, fmt.Sprintf("no route %q; / lists those there are", req.URL.Path), http.StatusNotFound)
+		}
 	})
 }

@@ -2,12 +2,18 @@ package api
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,7 +72,7 @@ func serve(t *testing.T, routes ...Route) (*Server, *pipes) {
 
 func request(t *testing.T, c net.Conn, path string) *http.Response {
 	t.Helper()
-	if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -93,8 +99,8 @@ func TestTimeouts(t *testing.T) {
 	}{
 		"nothing":        {"", headerTimeout},
 		"half a header":  {"GET /render HTTP/1.1\r\nHost:", headerTimeout},
-		"half a body":    {"POST /render HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf", readTimeout},
-		"no further one": {"GET /render HTTP/1.1\r\nHost: x\r\n\r\n", idleTimeout},
+		"half a body":    {"POST /render HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf", readTimeout},
+		"no further one": {"GET /render HTTP/1.1\r\nHost: localhost\r\n\r\n", idleTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -113,7 +119,7 @@ func TestHeaderLimit(t *testing.T) {
 		_, ln := serve(t, testRoutes...)
 		conn := ln.dial()
 		defer conn.Close()
-		go io.WriteString(conn, "GET /render?"+strings.Repeat("x", maxHeaderBytes+8192)+" HTTP/1.1\r\nHost: x\r\n\r\n")
+		go io.WriteString(conn, "GET /render?"+strings.Repeat("x", maxHeaderBytes+8192)+" HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -175,7 +181,7 @@ func TestShutdownBreaksOff(t *testing.T) {
 		s, ln := serve(t, slow(begun, nil))
 		conn := ln.dial()
 		defer conn.Close()
-		go io.WriteString(conn, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+		go io.WriteString(conn, "GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		<-begun
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -242,4 +248,87 @@ func TestLimitListener(t *testing.T) {
 			t.Errorf("Accept: %v", err)
 		}
 	})
+}
+
+// A client of TLS is answered, by HTTP/1.1; one without is told.
+func TestTLS(t *testing.T) {
+	pair := httptest.NewUnstartedServer(nil) // has a certificate for tests
+	pair.StartTLS()
+	defer pair.Close()
+	var log lockedBuffer
+	s, err := New(Config{
+		Routes: testRoutes, TLS: &tls.Config{Certificates: pair.TLS.Certificates},
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ln) }()
+	transport := pair.Client().Transport.(*http.Transport).Clone()
+	transport.ForceAttemptHTTP2 = true
+	client := &http.Client{Transport: transport}
+	for address, want := range map[string]string{
+		"https://" + ln.Addr().String() + "/render": "HTTP/1.1 200 /render ",
+		"http://" + ln.Addr().String() + "/render":  "HTTP/1.0 400 Client sent an HTTP request to an HTTPS server.\n",
+	} {
+		resp, err := client.Get(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if got := fmt.Sprintf("%s %d %s", resp.Proto, resp.StatusCode, body); got != want {
+			t.Errorf("%s: %q, want %q", address, got, want)
+		}
+	}
+	// One who does not trust the certificate ends the handshake.
+	if _, err := new(http.Client).Get("https://" + ln.Addr().String()); err == nil {
+		t.Error("a certificate of nobody's is trusted")
+	}
+	transport.CloseIdleConnections()
+	s.Shutdown(context.Background())
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if text := log.String(); text != "" {
+		t.Errorf("anybody can make it log: %s", text)
+	}
+}
+
+// What package http complains of is logged, at the level that it deserves.
+func TestComplaints(t *testing.T) {
+	var log bytes.Buffer
+	w := complaints{slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	for line, want := range map[string]string{
+		"http: Accept error: too many files; retrying in 5ms\n":      "level=WARN msg=\"http: Accept error: too many files; retrying in 5ms\"\n",
+		"http: TLS handshake error from 192.0.2.1:5: EOF of sorts\n": "level=DEBUG msg=\"http: TLS handshake error from 192.0.2.1:5: EOF of sorts\"\n",
+	} {
+		log.Reset()
+		if n, err := w.Write([]byte(line)); n != len(line) || err != nil || !strings.HasSuffix(log.String(), want) {
+			t.Errorf("%d, %v, %s", n, err, &log)
+		}
+	}
+}
+
+// lockedBuffer is written to by several goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex // guards b
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }

@@ -162,9 +162,3 @@ func (k *checker) checkSocket(key, path string, sockets map[string]string) {
 	}
 	sockets[clean] = key
 }
-
-// checkHTTP refuses addresses that others can reach: the server asks for no key.
-func (k *checker) checkHTTP(c *Config) {
-	k.loopback("http.listen", c.HTTP.Listen, "no HTTP server")
-	k.loopback("node.listen", c.Node.Listen, "none")
-}

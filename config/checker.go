@@ -34,7 +34,17 @@ func (k *checker) report(severity Severity, keys []string, value any, format str
 	if text := k.valueText(keys[0], value); text != "" {
 		message += " = " + text
 	}
-	p := Problem{Severity: severity, Message: message + ": " + fmt.Sprintf(format, args...)}
+	k.add(severity, keys, message+": "+fmt.Sprintf(format, args...))
+}
+
+// secret is report for an error of a value that must not be shown.
+func (k *checker) secret(keys []string, format string, args ...any) {
+	k.add(Error, keys, keys[0]+": "+fmt.Sprintf(format, args...))
+}
+
+// add adds a problem at the place of the first key that has one.
+func (k *checker) add(severity Severity, keys []string, message string) {
+	p := Problem{Severity: severity, Message: message}
 	if k.src != nil {
 		p.File = k.src.name
 	}

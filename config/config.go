@@ -71,6 +71,9 @@ type Config struct {
 	Query Query `toml:"query"`
 	// Node is the query node.
 	Node Node `toml:"node"`
+	// Keys are what clients of HTTP must present, written [[key]]. Default none,
+	// at most 256. [Config.AllKeys] returns them parsed.
+	Keys []Key `toml:"key"`
 	// HTTP is the server of metrics, health and queries.
 	HTTP HTTP `toml:"http"`
 	// Log shapes the daemon's own log.
@@ -143,13 +146,6 @@ type Queue struct {
 	// DrainTimeout bounds how long an orderly stop waits for the queues to
 	// empty. Default 10 s. Zero is an error.
 	DrainTimeout Duration `toml:"drain_timeout" accept:"10ms..1h"`
-}
-
-// HTTP is the server of metrics and health.
-type HTTP struct {
-	// Listen is the server's address, which must be a loopback address.
-	// Default "127.0.0.1:2080"; port 0 takes a free port; empty means off.
-	Listen string `toml:"listen" flag:"http"`
 }
 
 // Log shapes the daemon's own log.
@@ -234,7 +230,7 @@ func Default() Config {
 			At: "sqlite", Retention: Day, Bytes: 16 * GiB, Cycle: 10 * Second, Pending: 256 * MiB, Journal: GiB, Sync: true, Names: 2_000_000,
 		},
 		Query:   Query{Targets: 1000, Series: 20_000, Points: 10_000_000, Names: 100_000, Timeout: 10 * Second},
-		HTTP:    HTTP{Listen: "127.0.0.1:2080"},
+		HTTP:    HTTP{Listen: "127.0.0.1:2080", MaxConnections: 1024, RequestTimeout: Minute},
 		Log:     Log{Level: "info", Format: "text", RefusedLines: 5, RefusedInterval: 10 * Second},
 		Metrics: Metrics{Prefix: "carbon", Instance: "a", Interval: 60 * Second},
 		Reload:  Reload{Watch: true, Debounce: 500 * Millisecond, Poll: 10 * Second},

@@ -148,7 +148,8 @@ func decodeSyntax(src *source) (map[string]any, *Problem) {
 // resolve makes the relative paths of c relative to dir.
 func (c *Config) resolve(dir string) {
 	n := &c.Names
-	resolve(dir, &c.Rules, &c.Data, &n.RewriteRules, &n.AllowList, &n.DenyList)
+	resolve(dir, &c.Rules, &c.Data, &n.RewriteRules, &n.AllowList, &n.DenyList,
+		&c.HTTP.TLSCert, &c.HTTP.TLSKey, &c.HTTP.TLSClientCA)
 	for i := range c.Listeners {
 		l := &c.Listeners[i]
 		resolve(dir, &l.TLSCert, &l.TLSKey, &l.TLSClientCA)

@@ -181,8 +181,25 @@ timeout = "5s"
 [node]
 listen = "[::1]:7"
 
+[[key]]
+name = "ops@h"
+hash = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+roles = ["read", "manage"]
+
+[[key]]
+name = "b"
+hash = "sha256:486ea46224d1bb4fb680f34f7c9ad96a8f24ec88be73ea8e5a6c65260e9cb8a7"
+roles = ["ingest"]
+
 [http]
 listen = ""
+tls_cert = "h.pem"
+tls_key = "i.pem"
+tls_client_ca = "j.pem"
+max_connections = 11
+request_timeout = "12s"
+rate = 13
+burst = 14
 
 [log]
 level = "debug"
@@ -234,6 +251,11 @@ poll = "1m30s"
 		Keeps:   []Keep{{"app.*", 5 * Second, true}, {"b", 10 * Second, false}},
 		Query:   Query{1, 2, 3, 4, 5 * Second},
 		Node:    Node{"[::1]:7"},
+		Keys: []Key{
+			{"ops@h", "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824", []string{"read", "manage"}},
+			{"b", "sha256:486ea46224d1bb4fb680f34f7c9ad96a8f24ec88be73ea8e5a6c65260e9cb8a7", []string{"ingest"}},
+		},
+		HTTP:    HTTP{"", "h.pem", "i.pem", "j.pem", 11, 12 * Second, 13, 14},
 		Log:     Log{"debug", "json", 0, 24 * Hour},
 		Metrics: Metrics{"p.q", "b", 0},
 		Reload:  Reload{false, 0, 90 * Second},

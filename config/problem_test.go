@@ -10,7 +10,7 @@ import (
 
 // Lists of accepted keys that several messages end in.
 const (
-	topKeys = "rules, prefix, data, listen, listen_pickle, upstream, forward_all, limits, listener, names, aggregation, queue, destination, route, spool, place, store, window, keep, query, node, http, log, metrics, reload"
+	topKeys = "rules, prefix, data, listen, listen_pickle, upstream, forward_all, limits, listener, names, aggregation, queue, destination, route, spool, place, store, window, keep, query, node, key, http, log, metrics, reload"
 	logKeys = "level, format, refused_lines, refused_interval"
 
 	durationWant = `not a duration; accepted: a string of numbers with the units d, h, m, s, ms, us or ns, such as "5s", "1h30m" or "1d", not negative`
@@ -20,8 +20,8 @@ const (
 	textWant     = "not a text; accepted: a text in quotes"
 	addressWant  = `not an address; accepted: "host:port", "[IPv6]:port" or ":port", with a port from 0 to 65535 in digits`
 	listenWant   = addressWant + `, or "" for no such listener`
-	loopbackWant = `not a loopback address; no route is served on another address without a key, and this version has no keys; ` +
-		`accepted: "127.0.0.1:PORT", "[::1]:PORT", "localhost:PORT", or "" for no HTTP server`
+	loopbackWant = `not a loopback address, and there is no [[key]], without which no other is served; accepted: a [[key]], or ` +
+		`"127.0.0.1:PORT", "[::1]:PORT", "localhost:PORT", or "" for no HTTP server`
 	nodesWant     = "cannot begin a metric name; accepted: nodes joined by dots, none of them empty, at most 255 bytes without blanks, control characters and ;"
 	quotesHint    = `; text, durations and sizes are written in quotes, such as key = "5s"`
 	arrayWant     = `accepted: an array of texts, such as ["127.0.0.1:2003"]`

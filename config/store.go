@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"net/netip"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -185,25 +184,6 @@ func (k *checker) checkSteps(c *Config) {
 		k.report(Error, []string{join(path, "step"), path}, c.Windows[at].Step,
 			"the steps of the windows %s (%s) and %s (%s) do not fit; accepted: a multiple of the next finer window's", fine.Name, fine.Step, coarse.Name, coarse.Step)
 	}
-}
-
-// loopback checks an address that must be on this machine.
-func (k *checker) loopback(key, listen, none string) {
-	address := `accepted: "127.0.0.1:PORT", "[::1]:PORT", "localhost:PORT", or "" for ` + none
-	if listen == "" {
-		return
-	}
-	host, _, err := splitAddress(listen)
-	if err != nil {
-		k.errorf(key, listen, "not an address; %s, with a port from 0 to 65535", address)
-		return
-	}
-	ip, err := netip.ParseAddr(host)
-	if strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback() {
-		return
-	}
-	k.errorf(key, listen, "not a loopback address; no route is served on another address without a key, "+
-		"and this version has no keys; %s", address)
 }
 
 // StoreFile returns the path of the store's file, or "" where there is none.

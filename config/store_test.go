@@ -30,7 +30,7 @@ func TestStoreProblems(t *testing.T) {
 		"half a second": {"[[keep]]\npattern = \"a\"\nperiod = \"1500ms\"",
 			`f.toml:3:10: error: keep[0].period = "1500ms": not whole seconds; accepted: whole seconds such as "10s"`},
 		"node": {"[node]\nlisten = \":1\"",
-			`f.toml:2:10: error: node.listen = ":1": not a loopback address; no route is served on another address without a key, and this version has no keys; accepted: "127.0.0.1:PORT", "[::1]:PORT", "localhost:PORT", or "" for none`},
+			`f.toml:2:10: error: node.listen = ":1": not a loopback address, and the query node asks for no key; accepted: "127.0.0.1:PORT", "[::1]:PORT", "localhost:PORT", or "" for none`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, problems := Parse("f.toml", []byte(c.src))

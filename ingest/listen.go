@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/coalesce-metrics/coalesce/certs"
 )
 
 // A listener is one bound address.
@@ -23,8 +25,8 @@ type listener struct {
 	streams streamListener // tcp and unix
 	packets *net.UDPConn   // udp
 
-	slots chan struct{} // one for each connection, where their number is bounded
-	tls   *certificates // nil without TLS
+	slots chan struct{}       // one for each connection, where their number is bounded
+	tls   *certs.Certificates // nil without TLS
 	// handshake is how long a client may take for its part of the handshake.
 	handshake time.Duration
 
@@ -44,8 +46,8 @@ func newListener(in *Ingest, cfg Listener) (*listener, error) {
 		l.slots = make(chan struct{}, cfg.MaxConnections)
 	}
 	if cfg.TLS != nil {
-		l.tls = &certificates{files: *cfg.TLS, listener: l}
-		if err := l.tls.load(); err != nil {
+		var err error
+		if l.tls, err = l.loadCertificates(); err != nil {
 			return nil, fmt.Errorf("listener %q: %w", cfg.Name, err)
 		}
 	}

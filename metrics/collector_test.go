@@ -76,7 +76,9 @@ func example() Sources {
 		},
 		Unrouted: func() [upstream.NumKinds]int64 { return [upstream.NumKinds]int64{21, 22, 23, 24} },
 		Names:    func() ReloadStatus { return ReloadStatus{OK: true} },
-		HTTP:     func() api.Stats { return api.Stats{Requests: [5]uint64{0, 70, 1, 6, 2}, Panics: 1, InFlight: 1} },
+		HTTP: func() api.Stats {
+			return api.Stats{Requests: [5]uint64{0, 70, 1, 6, 2}, Panics: 1, Refused: [api.NumRefusals]uint64{3, 2, 1}, InFlight: 1}
+		},
 		Archive: func() archive.Stats {
 			return archive.Stats{
 				Found: 7, Kept: 300, Pending: 31, Written: 240, Replaced: 29, Dropped: [archive.NumReasons]int64{1, 2, 4},
@@ -213,7 +215,9 @@ func TestCollector(t *testing.T) {
 
 		"http_requests_total{code=1xx}": 0, "http_requests_total{code=2xx}": 70, "http_requests_total{code=3xx}": 1,
 		"http_requests_total{code=4xx}": 6, "http_requests_total{code=5xx}": 2,
-		"http_requests_in_flight": 1, "http_panics_total": 1,
+		"http_requests_refused_total{reason=unauthorized}": 3, "http_requests_refused_total{reason=forbidden}": 2,
+		"http_requests_refused_total{reason=rate}": 1,
+		"http_requests_in_flight":                  1, "http_panics_total": 1,
 	}
 	for _, l := range []string{tcp, udp} {
 		for _, reason := range []string{"bad_fields", "bad_utf8", "bad_value", "nan_value", "bad_timestamp", "line_too_long", "unfinished"} {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
+	"github.com/coalesce-metrics/coalesce/api"
 	"github.com/coalesce-metrics/coalesce/upstream"
 )
 
@@ -220,6 +221,17 @@ var httpFamilies = []family{{
 		}
 		for i, n := range s.http.Requests {
 			emit(float64(n), strconv.Itoa(i+1)+"xx")
+		}
+	},
+}, {
+	name: "http_requests_refused_total", kind: counter, labels: []string{"reason"}, series: as("httpRefused"),
+	help: "HTTP requests that were not admitted, by reason; http_requests_total counts them as well.",
+	read: func(s *snapshot, emit sample) {
+		if s.HTTP == nil {
+			return
+		}
+		for r, n := range s.http.Refused {
+			emit(float64(n), api.Refusal(r).String())
 		}
 	},
 }, {

@@ -125,6 +125,7 @@ destinations.127_0_0_1:2004:None.spoolAgeDrops 2
 destinations.127_0_0_1:2004:None.spoolDamagedDrops 1
 destinations.127_0_0_1:2004:None.spoolErrorDrops 2
 destinations.127_0_0_1:2004:None.connected 1
+httpRefused 6
 httpPanics 1
 cpuUsage 25
 memUsage 4096

@@ -21,7 +21,7 @@ import (
 // the body.
 const (
 	grafanaBackend = `
-Host: coalesce:2080
+Host: localhost:2080
 User-Agent: Grafana/11.3.0
 Content-Length: LENGTH
 Content-Type: application/x-www-form-urlencoded
@@ -30,7 +30,7 @@ Accept-Encoding: gzip
 `
 	// What the browser asks for comes by way of Grafana's proxy.
 	grafanaProxy = `
-Host: coalesce:2080
+Host: localhost:2080
 User-Agent: Grafana/11.3.0
 Accept: application/json, text/plain, */*
 Accept-Language: en-US,en;q=0.9
@@ -40,13 +40,13 @@ Accept-Encoding: gzip
 
 `
 	graphiteWeb = `
-Host: coalesce:2080
+Host: localhost:2080
 Accept-Encoding: identity
 User-Agent: python-urllib3/1.26.16
 
 `
 	graphiteWebPost = `
-Host: coalesce:2080
+Host: localhost:2080
 Accept-Encoding: identity
 Content-Length: LENGTH
 Content-Type: multipart/form-data; boundary=8c4b0be072ee688f2d96cbf6ee3bcc2d
@@ -54,7 +54,7 @@ User-Agent: python-urllib3/1.26.16
 
 `
 	carbonapiV3 = `
-Host: coalesce:2080
+Host: localhost:2080
 User-Agent: Go-http-client/1.1
 Content-Length: LENGTH
 Accept: application/x-carbonapi-v3-pb
@@ -63,7 +63,7 @@ Accept-Encoding: gzip
 
 `
 	carbonapiAuto = `
-Host: coalesce:2080
+Host: localhost:2080
 User-Agent: Go-http-client/1.1
 Accept: application/x-carbonapi-v3-pb
 X-Ctx-Carbonapi-Uuid: 
@@ -71,7 +71,7 @@ Accept-Encoding: gzip
 
 `
 	carbonapiV2 = `
-Host: coalesce:2080
+Host: localhost:2080
 User-Agent: Go-http-client/1.1
 Accept: application/x-protobuf
 X-Ctx-Carbonapi-Uuid: 3f1f2f4c-3f63-4be5-8c3f-6b8fd2a7f3b1

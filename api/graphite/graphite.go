@@ -13,6 +13,7 @@ import (
 	"github.com/coalesce-metrics/coalesce/api"
 	"github.com/coalesce-metrics/coalesce/archive"
 	"github.com/coalesce-metrics/coalesce/catalog"
+	"github.com/coalesce-metrics/coalesce/keys"
 	"github.com/coalesce-metrics/coalesce/query"
 )
 
@@ -46,6 +47,7 @@ type page struct {
 	answer        func(*call) error
 	below         bool // answers the paths below, too
 	post          bool // refuses other methods
+	manages       bool // changes what there is
 	jsonErrors    bool
 }
 
@@ -62,7 +64,7 @@ func (h *handler) pages() []page {
 		{path: "/tags/autoComplete/values", answer: h.completeValues, jsonErrors: true, summary: "values of a tag: ?tag=host&expr=dc=x&valuePrefix=w&limit=100"},
 		{path: "/tags/tagSeries", answer: h.tagSeries, post: true, jsonErrors: true, summary: "the canonical form of a name: path=NAME"},
 		{path: "/tags/tagMultiSeries", answer: h.tagMultiSeries, post: true, jsonErrors: true, summary: "the same of several"},
-		{path: "/tags/delSeries", answer: h.delSeries, post: true, jsonErrors: true, summary: "forgets names until they have data again: path=NAME"},
+		{path: "/tags/delSeries", answer: h.delSeries, post: true, manages: true, jsonErrors: true, summary: "forgets names until they have data again: path=NAME"},
 		{path: "/functions", answer: h.listFunctions, below: true, jsonErrors: true, summary: "functions that targets may have; /functions/NAME has one"},
 		{path: "/version", answer: h.version, summary: "the version of Graphite that is answered like"},
 		{path: "/events/get_data", answer: h.events, summary: "events, of which there are none"},
@@ -99,8 +101,12 @@ func (h *handler) route(p page) api.Route {
 	if p.post {
 		methods = methods[1:]
 	}
+	role := keys.Read
+	if p.manages {
+		role = keys.Manage
+	}
 	return api.Route{
-		Path: p.path, Below: p.below, Methods: methods, Summary: p.summary, Handler: compress(h.serve(p)),
+		Path: p.path, Below: p.below, Methods: methods, Role: role, Summary: p.summary, Handler: compress(h.serve(p)),
 	}
 }
 

@@ -161,7 +161,7 @@ func post(h http.Handler, target, form string) *httptest.ResponseRecorder {
 }
 
 func do(h http.Handler, method, target, body string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, "/", strings.NewReader(body))
+	r := httptest.NewRequest(method, "http://localhost/", strings.NewReader(body))
 	path, rawQuery, _ := strings.Cut(target, "?")
 	if unescaped, err := url.PathUnescape(path); err == nil {
 		path = unescaped

@@ -162,6 +162,6 @@ func TestFetchFaults(t *testing.T) {
 			t.Errorf("%+v", s.Stats())
 		}
 	}()
-	r := httptest.NewRequest("GET", "/render?target=a&format=json", nil)
+	r := httptest.NewRequest("GET", "http://localhost/render?target=a&format=json", nil)
 	s.ServeHTTP(httptest.NewRecorder(), r.WithContext(ctx))
 }

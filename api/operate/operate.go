@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/coalesce-metrics/coalesce/api"
+	"github.com/coalesce-metrics/coalesce/keys"
 )
 
 // maxScrapes is how many scrapes are answered at once; further ones get 503.
@@ -36,16 +37,16 @@ func Routes(cfg Config) []api.Route {
 	})
 	get := []string{http.MethodGet}
 	return []api.Route{{
-		Path: "/metrics", Methods: get, Handler: scrape,
+		Path: "/metrics", Methods: get, Role: keys.Read, Handler: scrape,
 		Summary: "the daemon's own numbers, for Prometheus",
 	}, {
-		Path: "/healthz", Methods: get, Handler: http.HandlerFunc(healthy),
+		Path: "/healthz", Methods: get, Open: true, Handler: http.HandlerFunc(healthy),
 		Summary: "200 while the daemon is alive",
 	}, {
-		Path: "/readyz", Methods: get, Handler: ready(cfg.Unready),
+		Path: "/readyz", Methods: get, Open: true, Handler: ready(cfg.Unready),
 		Summary: "200 while the daemon takes datapoints, otherwise 503 with the reason",
 	}, {
-		Path: "/debug/pprof", Below: true, Methods: []string{http.MethodGet, http.MethodPost}, Loopback: true,
+		Path: "/debug/pprof", Below: true, Methods: []string{http.MethodGet, http.MethodPost}, Role: keys.Manage, Loopback: true,
 		Handler: http.HandlerFunc(profiles), Summary: "profiles, for `go tool pprof`",
 	}}
 }

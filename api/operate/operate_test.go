@@ -30,6 +30,7 @@ func newServer(t *testing.T, cfg Config) *api.Server {
 
 func get(s *api.Server, path, client string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("GET", path, nil)
+	r.Host = "localhost"
 	if client != "" {
 		r.RemoteAddr = client
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coalesce-metrics/coalesce/api"
+	"github.com/coalesce-metrics/coalesce/keys"
 	"github.com/coalesce-metrics/coalesce/query"
 )
 
@@ -56,10 +57,10 @@ func New(cfg Config) *API { return &API{cfg: cfg} }
 // Routes returns /v1/windows and /v1/collect.
 func (a *API) Routes() []api.Route {
 	return []api.Route{{
-		Path: "/v1/windows", Below: true, Methods: []string{http.MethodGet}, Handler: http.HandlerFunc(a.windows),
+		Path: "/v1/windows", Below: true, Methods: []string{http.MethodGet}, Role: keys.Read, Handler: http.HandlerFunc(a.windows),
 		Summary: "the windows, and below each its cells: /v1/windows/5m?metric=NAME&tag=k:v",
 	}, {
-		Path: "/v1/collect", MaxBody: maxBody, Methods: []string{http.MethodPost}, Handler: http.HandlerFunc(a.collect),
+		Path: "/v1/collect", MaxBody: maxBody, Methods: []string{http.MethodPost}, Role: keys.Ingest, Handler: http.HandlerFunc(a.collect),
 		Summary: `values: {"metric":NAME,"value":1,"tags":{},"timestamp":SECONDS}, or an array of such`,
 	}}
 }

@@ -55,6 +55,7 @@ func serve(t *testing.T, f *fake) (*API, func(method, path, body string, header 
 	}
 	return a, func(method, path, body string, header ...string) (int, string) {
 		r := httptest.NewRequest(method, path, strings.NewReader(body))
+		r.Host = "localhost"
 		for i := 0; i < len(header); i += 2 {
 			r.Header.Set(header[i], header[i+1])
 		}
@@ -262,7 +263,7 @@ func FuzzCollect(f *testing.F) {
 	f.Add([]byte(`{"metric":"a","value":1,"timestamp":"2023-11-14T23:13:20Z"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		a := New(Config{Now: func() time.Time { return time.Unix(now, 0) }})
-		r := httptest.NewRequest("POST", "/v1/collect", bytes.NewReader(body))
+		r := httptest.NewRequest("POST", "http://localhost/v1/collect", bytes.NewReader(body))
 		points, _, err := a.points(r)
 		if err != nil {
 			return

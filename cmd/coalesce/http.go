@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,6 +12,9 @@ import (
 	"github.com/coalesce-metrics/coalesce/api"
 	"github.com/coalesce-metrics/coalesce/api/graphite"
 	"github.com/coalesce-metrics/coalesce/api/operate"
+	"github.com/coalesce-metrics/coalesce/certs"
+	"github.com/coalesce-metrics/coalesce/config"
+	"github.com/coalesce-metrics/coalesce/keys"
 	"github.com/coalesce-metrics/coalesce/metrics"
 	"github.com/coalesce-metrics/coalesce/upstream"
 )
@@ -43,16 +47,46 @@ func (d *daemon) newWeb() (*web, error) {
 	}
 	routes = append(routes, d.windows.Routes()...)
 	routes = append(routes, api.Route{
-		Path: "/v1/query", Methods: []string{http.MethodPost}, Handler: d.node, MaxBody: maxMessages,
+		Path: "/v1/query", Methods: []string{http.MethodPost}, Role: keys.Read, Handler: d.node, MaxBody: maxMessages,
 		Summary: "aggregate_metric messages of the query node",
 	})
-	if w.server, err = api.New(api.Config{Routes: routes, Logger: d.log}); err != nil {
+	h := d.cfg.HTTP
+	ac := api.Config{
+		Routes: routes, Logger: d.log, MaxConnections: h.MaxConnections, RequestTimeout: time.Duration(h.RequestTimeout),
+		Rate: h.Rate, Burst: h.Burst,
+	}
+	if ac.Keys, err = keys.NewSet(d.cfg.AllKeys()); err != nil {
+		return nil, err
+	}
+	if ac.TLS, err = d.webTLS(h); err != nil {
+		return nil, err
+	}
+	if w.server, err = api.New(ac); err != nil {
 		return nil, err
 	}
 	if w.ln, err = net.Listen("tcp", d.cfg.HTTP.Listen); err != nil {
 		return nil, fmt.Errorf("http: %w", err)
 	}
 	return w, nil
+}
+
+// webTLS returns the settings of TLS, or nil where there is none.
+func (d *daemon) webTLS(h config.HTTP) (*tls.Config, error) {
+	if h.TLSCert == "" {
+		return nil, nil
+	}
+	files := certs.Files{CertFile: h.TLSCert, KeyFile: h.TLSKey, ClientCAFile: h.TLSClientCA}
+	c, err := certs.Load(files, func(err error) {
+		if err != nil {
+			d.log.Error("the TLS files of http cannot be used; the former ones stay in use", "err", err)
+			return
+		}
+		d.log.Info("loaded the changed TLS files of http")
+	})
+	if err != nil {
+		return nil, fmt.Errorf("http: %w", err)
+	}
+	return &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.Config(), nil }}, nil
 }
 
 func (w *web) start() {

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
+	"github.com/coalesce-metrics/coalesce/api"
 	"github.com/coalesce-metrics/coalesce/api/windows"
 	"github.com/coalesce-metrics/coalesce/config"
+	"github.com/coalesce-metrics/coalesce/keys"
 	"github.com/coalesce-metrics/coalesce/naming"
 	"github.com/coalesce-metrics/coalesce/node"
 	"github.com/coalesce-metrics/coalesce/plaintext"
@@ -200,7 +202,10 @@ func (s *nodeSource) Cells(ctx context.Context, metric string, from, until int64
 }
 
 // Record implements node.Source.
-func (s *nodeSource) Record(_ context.Context, metric string, value float64, tags map[string]string, at float64) error {
+func (s *nodeSource) Record(ctx context.Context, metric string, value float64, tags map[string]string, at float64) error {
+	if !api.Allowed(ctx, keys.Ingest) {
+		return fmt.Errorf("%w: the key has not the role %q", node.ErrRefused, keys.Ingest)
+	}
 	name, err := naming.Join(metric, tags)
 	if err != nil {
 		return fmt.Errorf("%w: %w", node.ErrRefused, err)

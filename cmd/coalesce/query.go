@@ -35,6 +35,10 @@ const (
 	maxComplaint   = 4 << 10          // bytes of an error's text
 )
 
+// keyVariable is where a key may stand that is not to be seen among the
+// arguments of processes.
+const keyVariable = "COALESCE_KEY"
+
 // inquiry is what `query` asks and how it shows the answer.
 type inquiry struct {
 	targets     []string
@@ -47,7 +51,7 @@ type inquiry struct {
 
 func newQuery() *cobra.Command {
 	var q inquiry
-	var configPath, address string
+	var configPath, address, key string
 	cmd := &cobra.Command{
 		Use:   "query [--from TIME] [--until TIME] [--plot | --json] TARGET…",
 		Short: "Show series of a running daemon as a table or a plot",
@@ -60,7 +64,8 @@ func newQuery() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&configPath, "config", "", "configuration file that has http.listen (default coalesce.toml here, then in /etc/coalesce)")
-	f.StringVar(&address, "http", "", "address of the daemon, host:port or a URL, with KEY@ before the host if it asks for a key (default http.listen)")
+	f.StringVar(&address, "http", "", "address of the daemon, host:port or a URL (default http.listen)")
+	f.StringVar(&key, "key", "", "key, if the daemon asks for one (default that in --http, https://KEY@host/, then $"+keyVariable+")")
 	f.StringVar(&q.from, "from", "-1h", "begin of the range")
 	f.StringVar(&q.until, "until", "now", "end of the range")
 	f.IntVar(&q.points, "points", 0, "points of each series at most (default with --plot the width of the terminal, otherwise all)")
@@ -80,6 +85,9 @@ func newQuery() *cobra.Command {
 		server, err := findServer(address, configPath)
 		if err != nil {
 			return err
+		}
+		if key = cmp.Or(key, os.Getenv(keyVariable)); key != "" && (cmd.Flags().Changed("key") || server.User == nil) {
+			server.User = url.User(key)
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		scr := screenOf(cmd.OutOrStdout(), os.Getenv)
@@ -175,6 +183,9 @@ func findServer(address, configPath string) (*url.URL, error) {
 	}
 	if cfg.HTTP.Listen == "" {
 		return nil, fmt.Errorf("http.listen is empty in %s, so that the daemon answers no queries; name another with --http", path)
+	}
+	if cfg.HTTP.TLSCert != "" {
+		return parseServer("https://" + cfg.HTTP.Listen)
 	}
 	return parseServer(cfg.HTTP.Listen)
 }
@@ -275,10 +286,14 @@ func unanswered(ctx context.Context, server *url.URL, err error) error {
 // refusal says what the daemon has answered instead of series.
 func refusal(server *url.URL, resp *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxComplaint)) // what there is of it
+	var inJSON struct{ Error string }
+	if json.Unmarshal(text, &inJSON) == nil && inJSON.Error != "" {
+		text = []byte(inJSON.Error)
+	}
 	said := plot.Printable(strings.TrimSpace(string(text)), false)
 	switch {
-	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
-		said = strings.TrimSuffix("give a key as https://KEY@host/ to --http; "+said, "; ")
+	case resp.StatusCode == http.StatusUnauthorized:
+		said = strings.TrimPrefix(said+"; give a key by --key or in $"+keyVariable, "; ")
 	case resp.Header.Get("Location") != "":
 		said = "it redirects to " + strconv.Quote(resp.Header.Get("Location")) + ", which --http may name"
 	case strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html"):

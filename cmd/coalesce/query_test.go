@@ -134,6 +134,28 @@ func TestQueryKey(t *testing.T) {
 	if user, password, ok := asked.BasicAuth(); user != "s3cret" || password != "" || !ok {
 		t.Errorf("the key arrives as %q, %q", user, password)
 	}
+	for name, c := range map[string]struct {
+		env, flag, inURL, want string
+	}{
+		"environment":     {env: "fromenv", want: "fromenv"},
+		"flag":            {flag: "fromflag", env: "fromenv", want: "fromflag"},
+		"flag before URL": {flag: "fromflag", inURL: "fromurl@", want: "fromflag"},
+		"URL before env":  {env: "fromenv", inURL: "fromurl@", want: "fromurl"},
+		"none":            {},
+	} {
+		t.Setenv(keyVariable, c.env)
+		args := []string{"--http", strings.Replace(server, "://", "://"+c.inURL, 1), "a"}
+		if c.flag != "" {
+			args = append(args, "--key", c.flag)
+		}
+		if _, _, err := inquire(t, args...); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if user, _, _ := asked.BasicAuth(); user != c.want {
+			t.Errorf("%s: the key arrives as %q, want %q", name, user, c.want)
+		}
+	}
+	t.Setenv(keyVariable, "")
 	// No error repeats it.
 	refusing, _ := answering(t, 401, nil, `{"error":"who are you?"}`)
 	for _, address := range []string{
@@ -162,7 +184,9 @@ func TestQueryFailures(t *testing.T) {
 		"not reachable":     {server: closed.URL, want: "ADDR cannot be reached: dial tcp " + strings.TrimPrefix(closed.URL, "http://") + ": connect: connection refused; is the daemon running, and is that its http.listen? --http names another address"},
 		"the client's":      {server: serve(400, nil, "target \"a(\" is not complete\n"), want: `ADDR answers 400 Bad Request: target "a(" is not complete`},
 		"long complaint":    {server: serve(500, nil, "\x1b"+strings.Repeat("x", 1<<20)), want: `ADDR answers 500 Internal Server Error: \x1b` + strings.Repeat("x", maxComplaint-1)},
-		"a key is missing":  {server: serve(401, nil, ""), want: "ADDR answers 401 Unauthorized: give a key as https://KEY@host/ to --http"},
+		"a key is missing":  {server: serve(401, nil, ""), want: "ADDR answers 401 Unauthorized: give a key by --key or in $COALESCE_KEY"},
+		"a wrong key":       {server: serve(401, nil, `{"error":"who are you?"}`+"\n"), want: "ADDR answers 401 Unauthorized: who are you?; give a key by --key or in $COALESCE_KEY"},
+		"a weak key":        {server: serve(403, nil, `{"error":"no role"}`), want: "ADDR answers 403 Forbidden: no role"},
 		"elsewhere":         {server: serve(302, http.Header{"Location": {"https://h/render"}}, ""), want: `ADDR answers 302 Found: it redirects to "https://h/render", which --http may name`},
 		"another server":    {server: serve(404, http.Header{"Content-Type": {"text/html; charset=utf-8"}}, "<html>"), want: "ADDR answers 404 Not Found: is it a coalesce daemon?"},
 		"no JSON":           {server: serve(200, nil, "<html>"), want: "ADDR answers what is no JSON of series: invalid character '<' looking for beginning of value"},
