@@ -158,7 +158,8 @@ func TestKilled(t *testing.T) {
 		round.Add(10)
 	}
 	w.now = cfg.Now()
-	if st := w.a.Stats(); st.Pending != 0 || st.DroppedTotal() != 0 || st.Stale != 0 {
+	// What was written long before the last kill may be in the journal yet, and too old.
+	if st := w.a.Stats(); st.Pending != 0 || st.DroppedTotal() != st.Dropped[TooOld] || st.Stale != 0 {
 		t.Fatalf("%+v\n%s", st, w.logs.last())
 	}
 	var doubtful []crashRecord

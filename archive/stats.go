@@ -11,7 +11,8 @@ const (
 	JournalFull
 	// JournalDamaged cells could not be read back at the start.
 	JournalDamaged
-	// TooOld cells were of a time that no tier keeps any more.
+	// TooOld cells were of a time that no tier keeps any more. Some that Open found in
+	// the journal may have been written by the earlier run, before they were expired.
 	TooOld
 	// Invalid cells had a start, a period, a name or a size that cannot be kept.
 	Invalid

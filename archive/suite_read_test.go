@@ -70,9 +70,16 @@ func testNewest(t *testing.T, s store.Store) {
 	w.pass(60)
 	w.keep("m", 10, epoch+590, 77) // pending, in place of what is stored
 	w.keep("m", 10, epoch+600, 78)
+	w.keep("m", 10, epoch+100, 79) // older, but perhaps not sent
 	w.keep("minute", 60, epoch+600, 3)
+	w.keep("not", 10, epoch+600, 4)
 	got := make(map[string]float64)
-	from := func(s store.Series) int64 { return epoch + 600 - s.Period }
+	from := func(s store.Series) int64 {
+		if s.Name == "not" {
+			return Never
+		}
+		return epoch + 600 - s.Period
+	}
 	err := w.a.Newest(t.Context(), from, func(s store.Series, b Bucket) error {
 		key := fmt.Sprint(s.Name, " ", b.Step, " ", b.Start-epoch)
 		if _, twice := got[key]; twice {
@@ -81,7 +88,7 @@ func testNewest(t *testing.T, s store.Store) {
 		got[key] = b.Cell.Total()
 		return nil
 	})
-	want := "map[m 10 590:77 m 10 600:78 minute 60 540:2 minute 60 600:3]"
+	want := "map[m 10 100:79 m 10 590:77 m 10 600:78 minute 60 540:2 minute 60 600:3]"
 	if err != nil || fmt.Sprint(got) != want {
 		t.Fatalf("%v, %v, want %v", got, err, want)
 	}

@@ -3,6 +3,8 @@ package archive
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -186,5 +188,37 @@ func TestCluster(t *testing.T) {
 	}
 	if n := len(cluster(places, 60)); n != 1 {
 		t.Errorf("%d groups for one bucket of many series", n)
+	}
+}
+
+// An archive that is the first to emit vouches for all time, until its state is lost.
+func TestFirst(t *testing.T) {
+	w := newWorld(t, memory.New(memory.Options{}), func(cfg *Config) { cfg.First = true })
+	w.now += 7200
+	for _, c := range []struct {
+		start int64
+		want  Cover
+	}{{epoch - 10, Whole}, {epoch - 2*day, Coarse}, {epoch - 8*day, Refused}} {
+		if got := w.a.Covers(10, c.start); got != c.want {
+			t.Errorf("%d is %v, want %v", c.start, got, c.want)
+		}
+	}
+	w.cfg.First = false
+	w.crash()
+	if got := w.a.Covers(10, epoch-10); got != Whole {
+		t.Errorf("after a crash it is %v", got)
+	}
+	w.keep("m", 10, epoch-7200, 1)
+	w.cycle()
+	w.check()
+	w.checkStored()
+	w.a.closeJournal()
+	w.cfg.First = true
+	if err := os.Truncate(filepath.Join(w.cfg.Dir, stateName), 100); err != nil {
+		t.Fatal(err)
+	}
+	w.open()
+	if got := w.a.Covers(10, epoch-10); got != Refused {
+		t.Errorf("with a damaged state it is %v", got)
 	}
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"math"
 
 	"github.com/coalesce-metrics/coalesce/store"
 )
@@ -92,11 +93,16 @@ func (s *Store) dropSeries(last, before int64) (names []string, end int64, err e
 	var ids []int64
 	err = s.transaction(func() error {
 		err := s.w.query("", "SELECT id, name FROM series WHERE id > ? AND seen < ? ORDER BY id LIMIT ?", []any{last, before, dropAtOnce}, func(rows *sql.Rows) error {
+			var id int64
 			var name string
-			if err := rows.Scan(&end, &name); err != nil {
+			if err := rows.Scan(&id, &name); err != nil {
 				return err
 			}
-			ids, names = append(ids, end), append(names, name)
+			if id <= end {
+				return errDisorder
+			}
+			end = id
+			ids, names = append(ids, id), append(names, name)
 			return nil
 		})
 		if err != nil {
@@ -130,7 +136,7 @@ const (
 // shrink gives pages back to the disk when more than half of the file is free, until
 // it is a quarter. A file whose content comes and goes keeps its pages.
 func (s *Store) shrink(ctx context.Context) error {
-	most := int64(2)
+	most, last := int64(2), int64(math.MaxInt64)
 	for again := true; again; {
 		err := s.locked(ctx, "giving back room", func() error {
 			pages, err := s.w.number("PRAGMA page_count")
@@ -141,10 +147,10 @@ func (s *Store) shrink(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if again = pages >= shrinkFrom && free > pages/most; !again {
+			if again = pages >= shrinkFrom && free > pages/most && pages < last; !again {
 				return nil
 			}
-			most = 4
+			most, last = 4, pages
 			return s.w.script("PRAGMA incremental_vacuum(" + list([]int64{shrinkAtOnce}) + ")")
 		})
 		if err != nil {

@@ -118,16 +118,11 @@ func (v *view) tables(step, from, until int64) (sliced []slice, fresh []int64, e
 	if !hasFresh {
 		return sliced, nil, nil
 	}
-	err = v.query(startsQuery(freshTable(step)), func(rows *sql.Rows) error {
-		var start int64
-		if err := rows.Scan(&start); err != nil {
-			return err
-		}
-		if start >= from && start < until {
-			fresh = append(fresh, start)
-		}
-		return nil
+	err = v.query(startsQuery(freshTable(step)), func(rows *sql.Rows) (err error) {
+		fresh, err = scanStart(rows, fresh)
+		return err
 	})
+	fresh = slices.DeleteFunc(fresh, func(start int64) bool { return start < from || start >= until })
 	return sliced, fresh, err
 }
 

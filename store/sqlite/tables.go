@@ -57,6 +57,18 @@ func startsQuery(table string) string {
 		SELECT x FROM s WHERE x IS NOT NULL`
 }
 
+// scanStart appends a row of startsQuery to those before it.
+func scanStart(rows *sql.Rows, starts []int64) ([]int64, error) {
+	var start int64
+	if err := rows.Scan(&start); err != nil {
+		return starts, err
+	}
+	if n := len(starts); n > 0 && starts[n-1] >= start {
+		return starts, errDisorder
+	}
+	return append(starts, start), nil
+}
+
 // fresh is what is known of a fresh table.
 type fresh struct {
 	// starts are those that may have cells in it, ascending. No other has.
@@ -98,9 +110,9 @@ func (s *Store) reload() error {
 	}
 	for step, f := range k.fresh {
 		table := freshTable(step)
-		err := s.w.query(table, startsQuery(table), nil, func(rows *sql.Rows) error {
-			f.starts = append(f.starts, 0)
-			return rows.Scan(&f.starts[len(f.starts)-1])
+		err := s.w.query(table, startsQuery(table), nil, func(rows *sql.Rows) (err error) {
+			f.starts, err = scanStart(rows, f.starts)
+			return err
 		})
 		if err != nil {
 			return err
