@@ -56,7 +56,7 @@ type killer struct {
 // lines makes datapoints of this second, and of any before.
 func (k *killer) lines(now int64) string {
 	var b strings.Builder
-	for range 1 + k.rng.IntN(5) {
+	for range k.rng.IntN(4) {
 		n, at, limit := k.rng.Int64N(killNames), now, killLive
 		if k.rng.IntN(2) == 0 {
 			at, limit = k.from+k.rng.Int64N(now-k.from+1), killDigits
@@ -165,7 +165,7 @@ func (k *killer) arrived(out *sink, outputs ...killOutput) {
 func TestKillsWhileWriting(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
-	testKills(t, data, quickStore, 15, func() store.Store {
+	testKills(t, data, quickStore, 13, func() store.Store {
 		s, err := sqlite.Open(filepath.Join(data, "cells.sqlite"), sqlite.Options{})
 		if err != nil {
 			t.Fatal(err)

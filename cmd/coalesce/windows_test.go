@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -40,39 +40,48 @@ func (h hour) values(metric string) (values []string) {
 // check reads all windows of a metric.
 func (h hour) check(t *testing.T, d *process, metric string) {
 	t.Helper()
-	until := h.from + 3600
-	wrong := func(name string, rows []windowRow, step int64) {
-		t.Helper()
-		if len(rows) != int(3600/step) {
-			t.Fatalf("%s of %s has %d rows, want %d", name, metric, len(rows), 3600/step)
+	if wrong := h.wrong(t, d, metric); wrong != "" {
+		t.Fatal(wrong)
+	}
+}
+
+// wrong says what is wrong with the windows of a metric.
+func (h hour) wrong(t *testing.T, d *process, metric string) string {
+	t.Helper()
+	until, mid := h.from+3600, h.from+1800
+	for _, w := range []struct {
+		name string
+		step int64
+		rows []windowRow
+	}{
+		{"1h", 60, window(t, d, "1h", metric, h.from, until)},
+		{"24h", 900, window(t, d, "24h", metric, h.from, until)},
+		// The cells of 10 s are kept for a day, as their series have that period.
+		{"5m", 10, window(t, d, "5m", metric, h.from, until)},
+		// Ranges that lie side by side share no row, and start is aligned down.
+		{"1h", 60, append(window(t, d, "1h", metric, h.from+59, mid, "&tag=a:1"), window(t, d, "1h", metric, mid, until, "&tag=b:2&tag=a:1")...)},
+		{"1h", 60, window(t, d, "1h", metric, h.from, until, "&merge=1")},
+	} {
+		if len(w.rows) != int(3600/w.step) {
+			return fmt.Sprintf("%s of %s has %d rows, want %d", w.name, metric, len(w.rows), 3600/w.step)
 		}
-		for k, r := range rows {
-			// The mean of n numbers in a row, the first is step*k+1.
-			first := float64(step*int64(k) + 1)
-			last := first + float64(step) - 1
+		for k, r := range w.rows {
+			// The mean of n numbers in a row, of which the first is step*k+1.
+			first := float64(w.step*int64(k) + 1)
+			last := first + float64(w.step) - 1
 			want := windowRow{
-				Timestamp: h.from + step*int64(k), Min: first, Max: last, Avg: (first + last) / 2,
-				Sum: (first + last) / 2 * float64(step), Count: step,
+				Timestamp: h.from + w.step*int64(k), Min: first, Max: last, Avg: (first + last) / 2,
+				Sum: (first + last) / 2 * float64(w.step), Count: w.step, Tags: map[string]string{"a": "1", "b": "2"},
 			}
-			if !maps.Equal(r.Tags, map[string]string{"a": "1", "b": "2"}) {
-				t.Fatalf("%s of %s, row %d: tags %v", name, metric, k, r.Tags)
-			}
-			if r.Tags = nil; fmt.Sprint(r) != fmt.Sprint(want) {
-				t.Fatalf("%s of %s, row %d: %+v, want %+v", name, metric, k, r, want)
+			if !reflect.DeepEqual(r, want) {
+				return fmt.Sprintf("%s of %s, row %d: %+v, want %+v", w.name, metric, k, r, want)
 			}
 		}
 	}
-	wrong("1h", window(t, d, "1h", metric, h.from, until), 60)
-	wrong("24h", window(t, d, "24h", metric, h.from, until), 900)
-	// The cells of 10 s are kept for a day, as their series have that period.
-	wrong("5m", window(t, d, "5m", metric, h.from, until), 10)
-	// Ranges that lie side by side share no row, and start is aligned down.
-	mid := h.from + 1800
-	rows := append(window(t, d, "1h", metric, h.from+59, mid, "&tag=a:1"), window(t, d, "1h", metric, mid, until, "&tag=b:2&tag=a:1")...)
-	wrong("1h in two ranges", rows, 60)
 	if rows := window(t, d, "1h", metric, h.from, until, "&tag=a:2"); len(rows) != 0 {
-		t.Errorf("%s with another tag: %v", metric, rows)
+		return fmt.Sprintf("%s with another tag: %v", metric, rows)
 	}
+	return ""
 }
 
 // The acceptance of the windows: an hour of values gives the same rows in whatever
@@ -100,7 +109,7 @@ func TestWindows(t *testing.T) {
 			}
 		}
 		collect(t, d, values)
-		h.check(t, d, m)
+		await(t, "the rows of "+m, nil, func() bool { return h.wrong(t, d, m) == "" })
 	}
 	lives := h.values(metrics[3])
 	rng.Shuffle(len(lives), func(i, j int) { lives[i], lives[j] = lives[j], lives[i] })
@@ -114,8 +123,8 @@ func TestWindows(t *testing.T) {
 			h.check(t, d, m)
 		}
 	}
-	check()
 	d.forgotten()
+	check()
 	d.written()
 	check()
 	await(t, "windows to be made", nil, func() bool {
