@@ -32,8 +32,8 @@ type Row struct {
 
 // Output is what is known of an output from its first datapoint on.
 type Output struct {
-	// Name holds the byte 0 where each method stands if there are several; see
-	// rules.AppendRow.
+	// Name is what an Archive has its cells under. It holds the byte 0 where each
+	// method stands if there are several; see rules.AppendRow.
 	Name    string
 	Methods []cell.Method
 	Period  int64 // seconds
@@ -99,8 +99,9 @@ type Config struct {
 	// Archive, where set, keeps what has been closed, and gives it back for late
 	// datapoints.
 	Archive Archive
-	// Announce, where set, is told of each output when it becomes known, before
-	// anything is added to it, and Departed when it leaves. They must not call the
+	// Announce, where set, is told of the rows of each output when they become its
+	// own, before anything is added to them, again when others take them over, and
+	// Departed when the last that may make them leaves. They must not call the
 	// aggregator.
 	Announce, Departed func(Output)
 	// Logger gets the transitions that an operator should know of.
@@ -133,9 +134,9 @@ type Aggregator struct {
 	fanIndex  map[string]uint32
 	fanGen    uint16
 	idle      idleQueue
-	departed  map[string]span // by row name: hulls of outputs that left
-	departure span            // hull over those no longer in departed
-	nobody    *output         // stands in terms for seconds that no output takes
+	departed  map[string]leftRow // by name
+	departure span               // hull over those no longer in departed
+	nobody    *output            // stands in terms for seconds that no output takes
 
 	tick tickState // used by Tick, Flush and Checkpoint only
 	stat counters
@@ -162,7 +163,7 @@ func New(cfg Config) (*Aggregator, error) {
 		claims:    make(map[string]*claim),
 		ruleByID:  make(map[string]*ruleState),
 		fanIndex:  make(map[string]uint32),
-		departed:  make(map[string]span),
+		departed:  make(map[string]leftRow),
 		departure: noSpan,
 		nobody:    leftOutput(1),
 		started:   cfg.Now(),

@@ -40,8 +40,8 @@ type Closed struct {
 	// Output is the name, with the byte 0 where each method stands if there are
 	// several; see rules.AppendRow.
 	Output  string
-	Methods []cell.Method
-	Input   bool // made by rules.NewInput
+	Methods []cell.Method // of the rows that it makes
+	Input   bool          // made by rules.NewInput
 	Period  int64
 	Start   int64
 	Cell    *cell.Cell
@@ -63,6 +63,9 @@ type Key struct {
 type Recalled struct {
 	Cell   cell.Cell
 	Values *cell.Values
+	// Lost says that the bucket may have been emitted though nothing was found: what
+	// Covers said before does not hold.
+	Lost bool
 }
 
 // recallRetry is how long a bucket waits until it is asked for again, in seconds.
@@ -92,7 +95,7 @@ type origin struct {
 // o.mu.
 func (a *Aggregator) originOf(o *output, start int64) (origin, bool) {
 	emitted := o.gone.contains(start) || float64(start) < a.notBefore
-	if a.cfg.Archive == nil {
+	if a.cfg.Archive == nil || !o.keeps(start) {
 		return origin{}, !emitted
 	}
 	switch a.cfg.Archive.Covers(o.spec.period, start) {
@@ -124,7 +127,7 @@ func (a *Aggregator) ask() {
 			b.out.mu.Lock()
 			switch {
 			case b.recall != asked: // Flush has come before
-			case err != nil:
+			case err != nil || found[i].Lost: // Covers says by then what becomes of it
 				b.recall, b.closeAt = missing, now+recallRetry
 			default:
 				b.complete(&found[i])
@@ -154,12 +157,7 @@ func (a *Aggregator) takeAsks() ([]*bucket, []Key) {
 			continue
 		}
 		b.out.mu.Lock()
-		b.recall, b.silent = atHand, true
-		if cover == Merges {
-			b.part = &part{b.cell, b.values.Clone()}
-		} else {
-			b.revoked = true
-		}
+		b.giveUp(cover)
 		b.closeAt = a.cfg.Now()
 		b.plan(&a.schedule)
 		b.out.mu.Unlock()
@@ -167,8 +165,22 @@ func (a *Aggregator) takeAsks() ([]*bucket, []Key) {
 	return asks, keys
 }
 
+// giveUp goes on without what was emitted before. The caller holds out.mu.
+func (b *bucket) giveUp(cover Cover) {
+	b.recall, b.silent = atHand, true
+	if cover == Merges {
+		b.part = &part{b.cell, b.values.Clone()}
+	} else {
+		b.revoked = true
+	}
+}
+
 // complete adds what was recalled. The caller holds out.mu.
 func (b *bucket) complete(r *Recalled) {
+	if r.Cell.Count == 0 && b.out.mayBeOthers(b.start) {
+		b.giveUp(NotCovered)
+		return
+	}
 	b.recall = atHand
 	if r.Cell.Count == 0 {
 		return
@@ -209,10 +221,12 @@ func (a *Aggregator) recallNow(all []*bucket) {
 		b.out.mu.Lock()
 		switch {
 		case b.recall == atHand: // an earlier question was answered meanwhile
-		case got.err == nil:
-			b.complete(&got.found[i])
+		case got.err != nil:
+			b.giveUp(NotCovered)
+		case got.found[i].Lost:
+			b.giveUp(a.cfg.Archive.Covers(b.out.spec.period, b.start))
 		default:
-			b.recall, b.silent, b.revoked = atHand, true, true
+			b.complete(&got.found[i])
 		}
 		b.out.mu.Unlock()
 	}
@@ -221,12 +235,12 @@ func (a *Aggregator) recallNow(all []*bucket) {
 // keep gives a bucket to the archive, if it has not got it as it is. The caller
 // holds b.out.mu.
 func (a *Aggregator) keep(b *bucket) {
-	if a.cfg.Archive == nil || b.kept == b.cell.Count {
+	o := b.out
+	if a.cfg.Archive == nil || b.kept == b.cell.Count || !o.keeps(b.start) {
 		return
 	}
 	b.kept = b.cell.Count
-	o := b.out
-	c := Closed{Output: o.name, Methods: o.spec.methods, Input: o.spec.input, Period: o.spec.period, Start: b.start}
+	c := Closed{Output: o.name, Methods: o.methodsOf(func(i int) bool { return o.emits(i, b.start) }), Input: o.spec.input, Period: o.spec.period, Start: b.start}
 	c.Cell, c.Values = &b.cell, b.values
 	if b.part != nil {
 		c.Cell, c.Values, c.Part = &b.part.cell, b.part.values, true

@@ -18,7 +18,7 @@ import (
 //
 //	checkpoint = magic, saved, notBefore, departure, #rules, ID..., #outputs, output...,
 //	             #departed, (row, span)..., #claims, claim...
-//	output     = name, period, #methods, method..., index of rule or -1, flags, grace,
+//	output     = name, period, #methods, method..., index of rule or -1, flags[, others], grace,
 //	             amend, keep, #spans, span..., #buckets, bucket...
 //	bucket     = start, flags, closeAt, amendAt, last, sentAt, emitted, cell[, part]
 //	claim      = name, #terms, term...
@@ -31,6 +31,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 const (
 	flagValues = 1 << 0
 	flagInput  = 1 << 1
+	flagOthers = 1 << 2 // the span follows that others may have emitted
 
 	flagClosed  = 1 << 0
 	flagPartial = 1 << 1
@@ -72,7 +73,7 @@ func (a *Aggregator) Checkpoint() []byte {
 	e.uint(uint64(len(a.departed)))
 	for row, s := range a.departed {
 		e.text(row)
-		e.span(s)
+		e.span(s.span)
 	}
 	var contested []*claim
 	for _, c := range a.claims {
@@ -133,7 +134,13 @@ func (e *encoder) output(o *output) {
 	if o.spec.input {
 		flags |= flagInput
 	}
+	if o.others != noSpan {
+		flags |= flagOthers
+	}
 	e.uint(flags)
+	if o.others != noSpan {
+		e.span(o.others)
+	}
 	e.float(o.timing.grace)
 	e.float(o.timing.amend)
 	e.float(o.timing.keep)
@@ -204,7 +211,7 @@ func (a *Aggregator) Restore(data []byte) error {
 	}
 	for range d.count() {
 		row, s := d.text(), d.span()
-		a.departed[row] = s
+		a.departed[row] = leftRow{span: s}
 	}
 	for range d.count() {
 		a.restoreClaim(&d, outs)
@@ -241,6 +248,10 @@ func (a *Aggregator) restoreOutput(d *decoder, ids []string) *output {
 	}
 	o := a.newOutput(name+sp.key, name, sp)
 	o.values = flags&flagValues != 0
+	o.others = noSpan
+	if flags&flagOthers != 0 {
+		o.others = d.span()
+	}
 	o.timing = timing{grace: d.length(), amend: d.length(), keep: d.length()}
 	if rule >= 0 && rule < int64(len(ids)) {
 		if st := a.ruleByID[ids[rule]]; st != nil {
@@ -335,6 +346,7 @@ func (a *Aggregator) restoreClaim(d *decoder, outs []*output) {
 		return
 	}
 	c.terms.Store(&terms)
+	a.announceAll(c)
 }
 
 // decoder reads what encoder wrote. After bad is set it gives zeros.

@@ -85,33 +85,62 @@ func (a *Aggregator) newOutput(key, name string, sp *spec) *output {
 	o := &output{key: key, name: name, spec: sp, idle: a.cfg.Now()}
 	o.timing = a.timing(nil, sp)
 	emitted := noSpan // by earlier outputs of these rows
+	o.others = noSpan
 	for _, m := range sp.methods {
 		o.values = o.values || m.NeedsValues()
 		rowName := string(rules.AppendRow(nil, []byte(name), m))
-		c := a.claims[rowName]
-		if c == nil {
-			c = &claim{name: rowName}
-			c.terms.Store(&[]term{{always, o}})
-			a.claims[rowName] = c
-		}
-		c.contenders = append(c.contenders, o)
-		o.rows = append(o.rows, row{m, c})
+		o.rows = append(o.rows, row{m, a.claimFor(rowName, o)})
 		if s, ok := a.departed[rowName]; ok {
-			emitted = emitted.join(s)
+			emitted = emitted.join(s.span)
+			if s.name != name || s.period != sp.period {
+				o.others = o.others.join(s.span)
+			}
 			delete(a.departed, rowName)
 		} else {
 			emitted = emitted.join(a.departure)
+			o.others = o.others.join(a.departure)
 		}
 	}
 	if emitted != noSpan {
 		o.gone = spans{emitted}
 	}
+	if o.kept = o.rows[0].claim; o.kept.name != name {
+		o.kept = a.claimFor(name, o)
+	}
 	a.outputs[key] = o
 	a.rest(o, o.idle)
-	if a.cfg.Announce != nil {
-		a.cfg.Announce(o.public())
-	}
+	a.announce(o)
 	return o
+}
+
+// claimFor returns the claim to a name, with o among those who want it. The caller
+// holds a.mu.
+func (a *Aggregator) claimFor(name string, o *output) *claim {
+	c := a.claims[name]
+	if c == nil {
+		c = &claim{name: name}
+		c.terms.Store(&[]term{{always, o}})
+		a.claims[name] = c
+	}
+	c.contenders = append(c.contenders, o)
+	return c
+}
+
+// announce makes the rows known that are o's from now on. The caller holds a.mu.
+func (a *Aggregator) announce(o *output) {
+	if a.cfg.Announce == nil {
+		return
+	}
+	for _, p := range o.public(o.methodsOf(func(i int) bool { return o.rows[i].claim.last().out == o })) {
+		a.cfg.Announce(p)
+	}
+}
+
+// announceAll does so for all who want a name, as it has changed hands.
+func (a *Aggregator) announceAll(c *claim) {
+	for _, o := range c.contenders {
+		a.announce(o)
+	}
 }
 
 // adopt lets a rule that feeds o speak for it, if it comes first. The caller
@@ -212,6 +241,9 @@ func (a *Aggregator) settle(o *output) {
 	for _, r := range o.rows {
 		a.settleClaim(r.claim)
 	}
+	if o.kept != o.rows[0].claim {
+		a.settleClaim(o.kept)
+	}
 }
 
 func (o *output) pos() int {
@@ -258,6 +290,10 @@ func (a *Aggregator) settleClaim(c *claim) {
 	c.terms.Store(&kept)
 	for _, o := range before {
 		o.mu.Unlock()
+	}
+	a.announceAll(c)
+	if c == winner.kept && c != winner.rows[0].claim {
+		return // no row
 	}
 	a.cfg.Logger.Info("output changes hands", "output", c.name, "from", from,
 		"period", winner.spec.period, "before", holder.spec.period)

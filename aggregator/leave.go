@@ -60,7 +60,9 @@ func (a *Aggregator) sweep(now float64) {
 	}
 	for _, o := range left {
 		if a.cfg.Departed != nil {
-			a.cfg.Departed(o.public())
+			for _, p := range o.public(o.methodsOf(func(i int) bool { return len(o.rows[i].claim.contenders) == 0 })) {
+				a.cfg.Departed(p)
+			}
 		}
 		a.settle(o) // those that stood behind it take over
 	}
@@ -91,32 +93,50 @@ func (a *Aggregator) leave(o *output) {
 	}
 	h, emitted := o.gone.hull()
 	for _, r := range o.rows {
-		c := r.claim
-		c.contenders = slices.DeleteFunc(c.contenders, func(x *output) bool { return x == o })
-		if len(c.contenders) == 0 {
-			delete(a.claims, c.name)
-		}
+		a.abandon(r.claim, o)
 		if emitted {
-			a.remember(c.name, h)
+			a.remember(r.claim.name, o, h)
 		}
 	}
+	if o.kept != o.rows[0].claim {
+		a.abandon(o.kept, o)
+	}
+}
+
+// abandon takes an output out of those who want a name. The caller holds a.mu.
+func (a *Aggregator) abandon(c *claim, o *output) {
+	c.contenders = slices.DeleteFunc(c.contenders, func(x *output) bool { return x == o })
+	if len(c.contenders) == 0 {
+		delete(a.claims, c.name)
+	}
+}
+
+// leftRow is what outputs that left have emitted of a row.
+type leftRow struct {
+	span
+	// Of the output, if it is one. An Archive has its cells under these.
+	name   string
+	period int64
 }
 
 // remember keeps what an output that left has emitted of a row. The caller
 // holds a.mu.
-func (a *Aggregator) remember(name string, h span) {
+func (a *Aggregator) remember(name string, o *output, h span) {
 	s, ok := a.departed[name]
 	if !ok {
-		s = a.departure // it may be in there
+		s = leftRow{span: a.departure} // it may be in there
 	}
-	h = h.join(s)
+	left := leftRow{span: h.join(s.span)}
+	if s.span == noSpan && o.others == noSpan {
+		left.name, left.period = o.name, o.spec.period
+	}
 	delete(a.departed, name)
 	for other, s := range a.departed {
 		if len(a.departed) < a.cfg.MaxOutputs {
 			break
 		}
-		a.departure = a.departure.join(s)
+		a.departure = a.departure.join(s.span)
 		delete(a.departed, other)
 	}
-	a.departed[name] = h
+	a.departed[name] = left
 }

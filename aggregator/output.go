@@ -2,6 +2,7 @@ package aggregator
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,7 @@ type output struct {
 	name string // as expanded from the template, with the mark of <method> in it
 	spec *spec
 	rows []row
+	kept *claim // settles whose cells an Archive has under the name
 
 	// Of the rules that feed it, the first in file order; nil after a restart
 	// until one does. Written under Aggregator.mu.
@@ -39,6 +41,7 @@ type output struct {
 	values  bool // cells hold values for percentiles
 	buckets map[int64]*bucket
 	gone    spans   // emitted and forgotten
+	others  span    // where gone may be of outputs that an Archive knows otherwise
 	idle    float64 // since when no bucket is held
 
 	// hasLeft says that it is no longer found by number or name. Written under
@@ -46,8 +49,49 @@ type output struct {
 	hasLeft atomic.Bool
 }
 
-func (o *output) public() Output {
-	return Output{Name: o.name, Methods: o.spec.methods, Period: o.spec.period, Input: o.spec.input}
+// keeps says whether the bucket that begins at start is what an Archive has under
+// the name. Else it belongs to another output with the name and other methods.
+func (o *output) keeps(start int64) bool { return o.kept.at(start) == o }
+
+// mayBeOthers says whether a bucket may have been emitted by another output.
+func (o *output) mayBeOthers(start int64) bool {
+	return o.others.from <= start && start <= o.others.to && o.gone.contains(start)
+}
+
+// methodsOf returns the methods of some of the rows.
+func (o *output) methodsOf(want func(i int) bool) []cell.Method {
+	for i := range o.rows {
+		if want(i) {
+			continue
+		}
+		some := slices.Clone(o.spec.methods[:i])
+		for i++; i < len(o.rows); i++ {
+			if want(i) {
+				some = append(some, o.rows[i].method)
+			}
+		}
+		return some
+	}
+	return o.spec.methods // mostly all
+}
+
+// public returns the output with some of its methods. Where another has the name,
+// these go by the names of their rows.
+func (o *output) public(methods []cell.Method) []Output {
+	all := Output{Name: o.name, Methods: methods, Period: o.spec.period, Input: o.spec.input}
+	switch {
+	case len(methods) == 0:
+		return nil
+	case o.kept.last().out == o:
+		return []Output{all}
+	}
+	var some []Output
+	for i := range methods {
+		one := all
+		one.Name, one.Methods = string(rules.AppendRow(nil, []byte(o.name), methods[i])), methods[i:i+1]
+		some = append(some, one)
+	}
+	return some
 }
 
 // timing is when an output's buckets close, in seconds.

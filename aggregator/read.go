@@ -15,6 +15,10 @@ type Bucket struct {
 	Cell   cell.Cell
 	Values *cell.Values // nil where the output needs none, or began to when the bucket was open
 	Open   bool         // not yet emitted
+	// Part says that this is only what has come late: the Archive has the rest.
+	Part bool
+	// Kept says that the Archive has it as it is, or cannot have it.
+	Kept bool
 }
 
 // Value is the bucket's number as its rule makes it.
@@ -22,7 +26,8 @@ func (b *Bucket) Value() float64 { return b.Method.Value(&b.Cell, b.Values) }
 
 // Buckets returns the buckets held of a row whose start is at or after from and
 // before until, ascending, and whether the row is known at all. The open bucket
-// is among them. It waits for lanes that are held.
+// is among them, one that is too old to be emitted again is not. It waits for lanes
+// that are held.
 func (a *Aggregator) Buckets(row string, from, until int64) ([]Bucket, bool) {
 	a.mu.RLock()
 	c := a.claims[row]
@@ -60,10 +65,10 @@ func (a *Aggregator) copyBuckets(o *output, feeds []*feed, c *claim, from, until
 	}
 	var found []Bucket
 	for start, b := range o.buckets {
-		if start < from || start >= until || c.at(start) != o {
+		if start < from || start >= until || c.at(start) != o || b.silent {
 			continue
 		}
-		v := Bucket{Start: start, Period: o.spec.period, Method: method, Cell: b.cell, Open: !b.closed}
+		v := Bucket{Start: start, Period: o.spec.period, Method: method, Cell: b.cell, Open: !b.closed, Part: b.recall != atHand}
 		v.Values = b.values.Clone()
 		for _, l := range a.lanes {
 			for _, f := range feeds {
@@ -73,6 +78,7 @@ func (a *Aggregator) copyBuckets(o *output, feeds []*feed, c *claim, from, until
 		if v.Values.Len() != v.Cell.Count {
 			v.Values = nil // held only since a rule asked for it
 		}
+		v.Kept = b.kept == v.Cell.Count || b.part != nil
 		if v.Cell.Count > 0 {
 			found = append(found, v)
 		}

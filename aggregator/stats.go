@@ -44,6 +44,9 @@ type Stats struct {
 // Stats returns the counts. It waits for lanes that are held.
 func (a *Aggregator) Stats() Stats {
 	var s Stats
+	// Before what they were added by, so that this has them all.
+	revoked := a.stat.revoked.Load()
+	carried := a.stat.carried.Load()
 	for _, l := range a.lanes {
 		l.mu.Lock()
 		c := l.count
@@ -65,7 +68,6 @@ func (a *Aggregator) Stats() Stats {
 		}
 	}
 	// Added, until it was found that they cannot be made whole.
-	revoked, carried := a.stat.revoked.Load(), a.stat.carried.Load()
 	s.Added -= revoked - carried
 	s.Contributions += carried
 	s.Dropped[TooOld] += revoked

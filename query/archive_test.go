@@ -131,6 +131,37 @@ func TestStoreThatIsAway(t *testing.T) {
 	}
 }
 
+// What has come late for a bucket is shown with what is stored of it, or not at all.
+func TestPartsThatAreHeld(t *testing.T) {
+	late := bucket(60, 60, cell.Sum, 1)
+	late.Part = true
+	h := held{"a": {late, bucket(120, 60, cell.Sum, 7)}}
+	minute := stored(60, 40, 2)
+	minute.Step = 60
+	for name, c := range map[string]struct {
+		cells []archive.Bucket
+		err   error
+		want  []float64
+	}{
+		"stored":             {[]archive.Bucket{minute}, nil, []float64{43, 7}},
+		"never emitted":      {nil, nil, []float64{1, 7}},
+		"perhaps stored":     {nil, errors.New("away"), []float64{nan, 7}},
+		"found all the same": {[]archive.Bucket{minute}, errors.New("away"), []float64{43, 7}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config(h)
+			cfg.Archive = &fakeArchive{tiers: []archive.Tier{{Step: 60, Retention: 1000}}, cells: c.cells, err: c.err}
+			got, err := engine(t, cfg).Fetch(context.Background(), request(0, 120, 0, "a"))
+			if err != nil || len(got) != 1 {
+				t.Fatal(got, err)
+			}
+			if diff := cmp.Diff(c.want, got[0].Values, cmpopts.EquateNaNs()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 func TestViews(t *testing.T) {
 	one := bucket(60, 60, cell.Max, 10)
 	three := bucket(120, 60, cell.Max, 10, 20, 30)

@@ -153,9 +153,9 @@ type fetch struct {
 	request *Request
 	now     float64
 
-	limit          int // of the points of a series read, 0 is none
-	series, points int // read so far
-	warned         bool
+	limit          int  // of the points of a series read, 0 is none
+	series, points int  // read so far
+	incomplete     bool // the store has not given all that it has
 }
 
 // target returns the series of one target.

@@ -258,9 +258,6 @@ func TestFetchModel(t *testing.T) {
 			a.cells = append(a.cells, b)
 		}
 		a.rolled = rapid.Int64Range(0, 70*step).Draw(t, "rolled") / coarse * coarse
-		if len(all) > 0 && from1 < len(all) {
-			a.rolled = min(a.rolled, all[from1].Start/coarse*coarse)
-		}
 		cfg.Held = held{"a": all[from1:]}.buckets
 		cfg.Archive = a
 		e, err := New(cfg)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/coalesce-metrics/coalesce/archive"
+	"github.com/coalesce-metrics/coalesce/catalog"
 	"github.com/coalesce-metrics/coalesce/cell"
 )
 
@@ -54,13 +55,60 @@ func (f *fetch) cells(p *plan, r ref, stored map[string][]archive.Bucket) ([]arc
 		return cells, method
 	}
 	held := make([]archive.Bucket, 0, len(found))
+	var news []archive.Bucket // of the held ones those that the archive has not got as they are
 	for _, h := range found {
 		if h.Method != 0 {
 			method = h.Method // of the rule as it is now
 		}
-		held = append(held, archive.Bucket{Start: h.Start, Step: h.Period, Cell: h.Cell, Values: h.Values})
+		b := archive.Bucket{Start: h.Start, Step: h.Period, Cell: h.Cell, Values: h.Values}
+		if h.Part && !f.complete(&b, cells) {
+			continue
+		}
+		held = append(held, b)
+		if !h.Kept {
+			news = append(news, b)
+		}
+	}
+	if p.step > r.entry.Period && f.engine.cfg.Archive != nil {
+		cells = f.refine(r.entry, cells, news)
 	}
 	return overlay(cells, held), method
+}
+
+// refine puts the cells of its own period in the place of longer ones, where a held
+// bucket has something that these are to be made anew of.
+func (f *fetch) refine(e catalog.Entry, cells, news []archive.Bucket) []archive.Bucket {
+	if len(news) == 0 {
+		return cells
+	}
+	own := f.engine.cfg.Archive.Tiers(e.Period)[0].Retention // older ones may be there in part
+	var refined []archive.Bucket
+	for _, c := range cells {
+		stale := c.Step > e.Period && slices.ContainsFunc(news, func(b archive.Bucket) bool {
+			return b.Start >= c.Start && b.Start < c.Start+c.Step
+		})
+		if !stale || float64(c.Start) <= f.now-float64(own) {
+			refined = append(refined, c)
+			continue
+		}
+		finer, err := f.engine.cfg.Archive.Cells(f.ctx, []string{e.Series}, e.Period, c.Start, c.Start+c.Step)
+		if err != nil || len(finer) != 1 {
+			refined = append(refined, c) // better than nothing
+			continue
+		}
+		refined = append(refined, finer[0]...)
+	}
+	return refined
+}
+
+// complete adds to what has come late for a bucket what is stored of it, and says
+// whether that is all. The store has been read before, so that it cannot have both.
+func (f *fetch) complete(b *archive.Bucket, stored []archive.Bucket) bool {
+	i := slices.IndexFunc(stored, func(s archive.Bucket) bool { return s.Start == b.Start && s.Step == b.Step })
+	if i >= 0 {
+		b.Cell, b.Values = merge([]archive.Bucket{stored[i], *b})
+	}
+	return i >= 0 || !f.incomplete
 }
 
 // plan is what is read at one step.
@@ -142,8 +190,8 @@ func (f *fetch) stored(p *plan) (map[string][]archive.Bucket, error) {
 		if f.ctx.Err() != nil || errors.Is(err, context.Canceled) || len(cells) != len(names) {
 			return nil, err
 		}
-		if !f.warned {
-			f.warned = true
+		if !f.incomplete {
+			f.incomplete = true
 			f.engine.cfg.Logger.Warn("a query is answered without what is in the store", "err", err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -155,7 +156,7 @@ func (c *cells) Recall(keys []aggregator.Key, answer func([]aggregator.Recalled,
 		}
 		all := make([]aggregator.Recalled, len(found))
 		for i, b := range found {
-			all[i] = aggregator.Recalled{Cell: b.Cell, Values: b.Values}
+			all[i] = aggregator.Recalled{Cell: b.Cell, Values: b.Values, Lost: b.Lost}
 		}
 		answer(all, nil)
 	})
@@ -164,10 +165,14 @@ func (c *cells) Recall(keys []aggregator.Key, answer func([]aggregator.Recalled,
 // announce makes the rows of an output known.
 func (c *cells) announce(o aggregator.Output) { c.add(o.Name, o.Methods, o.Period, o.Input, 0) }
 
-// departed forgets the rows of an output of which nothing is kept.
+// departed forgets the rows of an output of which nothing is kept. Those that Keep
+// has been given are forgotten by the archive.
 func (c *cells) departed(o aggregator.Output) {
-	if c.arch == nil {
-		c.remove(o.Name, o.Methods)
+	for _, m := range o.Methods {
+		row := string(rules.AppendRow(nil, []byte(o.Name), m))
+		if _, last := c.names.Interval(row); last == 0 {
+			c.names.Remove(row)
+		}
 	}
 }
 
@@ -176,13 +181,27 @@ func (c *cells) add(name string, methods []cell.Method, period int64, input bool
 		c.names.AddRange(name, catalog.Entry{Series: name, Method: methods[0], Period: period, Input: input}, 0, seen)
 		return
 	}
-	c.mu.Lock()
-	c.methods[name] = methods
-	c.mu.Unlock()
+	if seen > 0 { // it will be forgotten
+		c.learnMethods(name, methods)
+	}
 	for _, m := range methods {
 		row := string(rules.AppendRow(nil, []byte(name), m))
 		c.names.AddRange(row, catalog.Entry{Series: name, Method: m, Period: period, Input: input}, 0, seen)
 	}
+}
+
+// learnMethods notes the rows of an output, and goes on to know those that it had
+// before the rules have changed.
+func (c *cells) learnMethods(name string, methods []cell.Method) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := c.methods[name]
+	for _, m := range methods {
+		if !slices.Contains(known, m) {
+			known = append(slices.Clip(known), m)
+		}
+	}
+	c.methods[name] = known
 }
 
 // forgotten is called by the archive when nothing is kept of a series any more.
