@@ -69,6 +69,55 @@ func TestLateDataThroughTheStore(t *testing.T) {
 	rowsAre(out, at, want)
 }
 
+// Until what comes late has been put together with what was emitted, queries show
+// both, and not what is late as all that there is.
+func TestQueriesWhileLateDataWaits(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	out := newSink(t)
+	d := start(t, settings{
+		rules: write(t, dir, "rules.conf", "w.<x> (1) = sum w.<x>.* grace=2s keep=0\n"),
+		data:  filepath.Join(dir, "data"), upstream: out.address, config: quickStore,
+	})
+	at := soon()
+	feed(d, out, at, "w.a.x 40", "w.a.y 2")
+	rowsAre(out, at, map[string][]string{"w.a": {"42"}})
+	d.forgotten()
+	feed(d, out, at, "w.a.x 1")
+	out.wait("43", func(r *received) bool {
+		if v := point(t, d, "aggregates.w.a:sum", at); v != 43 {
+			t.Fatalf("the query says %v, want 43", v)
+		}
+		return r.last(fmt.Sprintf("aggregates.w.a %d", at)) == "43"
+	})
+	d.stop()
+}
+
+// A bucket that is held counts in a window, also in one that has been made of others
+// already.
+func TestHeldBucketsInWindows(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	out := newSink(t)
+	d := start(t, settings{
+		rules: write(t, dir, "rules.conf", "w.<x> (1) = sum w.<x>.* grace=2s keep=0\n"),
+		data:  filepath.Join(dir, "data"), upstream: out.address, config: quickStore,
+	})
+	at := time.Now().Unix()/60*60 - 600
+	feed(d, out, at, "w.a.x 40")
+	out.waitLine(fmt.Sprintf("aggregates.w.a 40 %d", at))
+	d.forgotten()
+	d.written()
+	feed(d, out, at+10, "w.a.x 2")
+	out.wait("the second bucket", func(r *received) bool {
+		if rows := window(t, d, "1h", "aggregates.w.a", at, at+60); len(rows) != 1 || rows[0].Sum != 42 {
+			t.Fatalf("window 1h: %+v, want a row with the sum 42", rows)
+		}
+		return r.last(fmt.Sprintf("aggregates.w.a %d", at+10)) == "2"
+	})
+	d.stop()
+}
+
 // In a new data directory what came before the start is completed as well. What is
 // too old for everything that is kept is emitted once and never again, and counted.
 func TestTooLate(t *testing.T) {
