@@ -54,6 +54,7 @@ func newSite(t *testing.T) *site {
 
 func (s *site) ask(who, method, path, body string) *http.Response {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Host = "localhost"
 	r.Header.Set("Who", who)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded") // as curl's -d has it
 	w := httptest.NewRecorder()
