@@ -35,7 +35,7 @@ fuzz: ## run each fuzz target for FUZZTIME
 
 .PHONY: micro
 micro: ## run the benchmarks beside the code
-	go test -run '^$$' -bench . ./plaintext ./series ./pyre ./naming ./rules ./cell ./aggregator ./upstream ./ingest ./spool ./route ./archive ./catalog ./store/... ./query/... ./api/graphite/wire
+	go test -run '^$$' -bench . ./plaintext ./series ./pyre ./naming ./rules ./rulebook ./cell ./aggregator ./upstream ./ingest ./spool ./route ./archive ./catalog ./store/... ./query/... ./api/graphite/wire
 
 .PHONY: bench
 bench: build ## measure the daemon end to end, beside the peers that are installed

@@ -96,6 +96,9 @@ type Config struct {
 	// Forward takes n whole plaintext lines, only valid during the call. It is
 	// called by many goroutines and must not block for long. Needed with ForwardAll.
 	Forward func(lines []byte, n int)
+	// Views are rows beside those of the methods, for outputs of one method that a
+	// rule with ForwardViews feeds.
+	Views []View
 	// Archive, where set, keeps what has been closed, and gives it back for late
 	// datapoints.
 	Archive Archive
@@ -120,6 +123,7 @@ type Aggregator struct {
 	feeds     *registry[feed]
 	fans      atomic.Pointer[registry[fan]]
 	schedule  schedule
+	recent    recentNames
 	buckets   atomic.Int64
 	started   float64
 	notBefore float64

@@ -32,6 +32,7 @@ const (
 	flagValues = 1 << 0
 	flagInput  = 1 << 1
 	flagOthers = 1 << 2 // the span follows that others may have emitted
+	flagViews  = 1 << 3
 
 	flagClosed  = 1 << 0
 	flagPartial = 1 << 1
@@ -133,6 +134,9 @@ func (e *encoder) output(o *output) {
 	}
 	if o.spec.input {
 		flags |= flagInput
+	}
+	if o.views {
+		flags |= flagViews
 	}
 	if o.others != noSpan {
 		flags |= flagOthers
@@ -252,6 +256,7 @@ func (a *Aggregator) restoreOutput(d *decoder, ids []string) *output {
 	if flags&flagOthers != 0 {
 		o.others = d.span()
 	}
+	o.views = flags&flagViews != 0
 	o.timing = timing{grace: d.length(), amend: d.length(), keep: d.length()}
 	if rule >= 0 && rule < int64(len(ids)) {
 		if st := a.ruleByID[ids[rule]]; st != nil {

@@ -146,8 +146,8 @@ func (a *Aggregator) announceAll(c *claim) {
 // adopt lets a rule that feeds o speak for it, if it comes first. The caller
 // holds a.mu.
 func (a *Aggregator) adopt(o *output, by *ruleState) {
+	o.serve(by.rule)
 	o.mu.Lock()
-	o.values = o.values || by.rule.Percentiles
 	speaker := o.rule.Load()
 	first := speaker == nil || by.pos < speaker.pos
 	if first {
@@ -158,6 +158,7 @@ func (a *Aggregator) adopt(o *output, by *ruleState) {
 		o.rule.Store(by)
 		a.settle(o)
 		a.enter(o)
+		o.retireViews()
 	}
 }
 
@@ -317,6 +318,7 @@ func (a *Aggregator) settleClaims() {
 	}
 	for _, o := range a.outputs {
 		a.enter(o)
+		o.retireViews()
 	}
 }
 

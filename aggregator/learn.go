@@ -74,6 +74,7 @@ func (l *Lane) relearn(name []byte, h series.Hash) series.Ref {
 		// Not remembered, so that it is tried again when outputs have left.
 		return ref | series.Ref(min(full, fullMask))<<fullShift
 	}
+	a.recent.add(d.Name)
 	a.table.Put(h, ref, rs.version, l.tick)
 	return ref
 }
@@ -203,6 +204,9 @@ func (a *Aggregator) feedFor(key, name string, sp *spec, by []*ruleState) *feed 
 	}
 	if f != nil {
 		a.adopt(o, by[0])
+		for _, st := range by[1:] {
+			o.serve(st.rule)
+		}
 	}
 	return f
 }

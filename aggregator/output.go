@@ -39,6 +39,7 @@ type output struct {
 	mu      sync.Mutex // guards all below; comes after Lane.mu and Aggregator.mu, before schedule.mu
 	timing  timing
 	values  bool // cells hold values for percentiles
+	views   bool // rows of Config.Views are made
 	buckets map[int64]*bucket
 	gone    spans   // emitted and forgotten
 	others  span    // where gone may be of outputs that an Archive knows otherwise

@@ -252,6 +252,13 @@ func (a *Aggregator) addRows(b *bucket) {
 			a.tick.rows = append(a.tick.rows, Row{r.claim.name, r.method.Value(&b.cell, b.values), b.start})
 		}
 	}
+	if o.views && len(o.rows) == 1 && o.emits(0, b.start) {
+		values := b.values
+		if !whole {
+			values = nil
+		}
+		a.addViews(b, values)
+	}
 }
 
 func (a *Aggregator) countEmission(b *bucket, amends bool) {

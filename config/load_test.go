@@ -171,6 +171,12 @@ percentiles = true
 [[keep]]
 pattern = "b"
 
+[api_rules]
+period = "10s"
+max_per_key = 7
+max_outputs = 8
+forward_views = ["sum", "95pct"]
+
 [query]
 targets = 1
 series = 2
@@ -244,13 +250,14 @@ poll = "1m30s"
 			{"raw", "^p", []string{"n", "a:1"}, "hash", "fnv1a_ch", 2, false, false},
 			{"all", "", []string{"stdout:", "whisper:///w", "pickle://h:2"}, "all", "carbon_ch", 1, true, true},
 		},
-		Spool:   Spool{2 * MiB, 3 * Second, 4},
-		Place:   Place{[]string{"p:1", "q:2:x"}, "q:2:x", "mmh3_ch", 2, false},
-		Store:   Store{"postgres://u@h/d", 2 * Day, MiB, Second, 2 * MiB, 3 * MiB, false, 9},
-		Windows: []Window{{"30d", 30 * Day, Hour, 60 * Day}, {"5m", Minute, Second, Hour}},
-		Keeps:   []Keep{{"app.*", 5 * Second, true}, {"b", 10 * Second, false}},
-		Query:   Query{1, 2, 3, 4, 5 * Second},
-		Node:    Node{"[::1]:7"},
+		Spool:    Spool{2 * MiB, 3 * Second, 4},
+		Place:    Place{[]string{"p:1", "q:2:x"}, "q:2:x", "mmh3_ch", 2, false},
+		Store:    Store{"postgres://u@h/d", 2 * Day, MiB, Second, 2 * MiB, 3 * MiB, false, 9},
+		Windows:  []Window{{"30d", 30 * Day, Hour, 60 * Day}, {"5m", Minute, Second, Hour}},
+		Keeps:    []Keep{{"app.*", 5 * Second, true}, {"b", 10 * Second, false}},
+		APIRules: APIRules{10 * Second, 7, 8, []string{"sum", "95pct"}},
+		Query:    Query{1, 2, 3, 4, 5 * Second},
+		Node:     Node{"[::1]:7"},
 		Keys: []Key{
 			{"ops@h", "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824", []string{"read", "manage"}},
 			{"b", "sha256:486ea46224d1bb4fb680f34f7c9ad96a8f24ec88be73ea8e5a6c65260e9cb8a7", []string{"ingest"}},

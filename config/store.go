@@ -93,6 +93,22 @@ type Keep struct {
 
 func newKeep() Keep { return Keep{Period: 10 * Second} }
 
+// APIRules says how the rules that are made over HTTP act.
+type APIRules struct {
+	// Period is that of their outputs, whole seconds. Default 30 s. Zero is an
+	// error.
+	Period Duration `toml:"period" accept:"1s..366d"`
+	// MaxPerKey is how many rules the owner of a key may have. Default 200. Zero
+	// is an error.
+	MaxPerKey int `toml:"max_per_key" accept:"1..100000"`
+	// MaxOutputs is how many outputs one rule may make of the names that were new
+	// last, at most 10000, when it is made. Default 5000. Zero is an error.
+	MaxOutputs int `toml:"max_outputs" accept:"1..16777215"`
+	// ForwardViews are the views whose values are sent upstream beside the average,
+	// such as "sum" and "95pct". Default none.
+	ForwardViews []string `toml:"forward_views"`
+}
+
 // Query bounds one query.
 type Query struct {
 	// Targets, Series and Points are how many a query may have: targets, series
@@ -126,6 +142,9 @@ func (k *checker) checkStore(c *Config) {
 		}
 	default:
 		k.report(Error, []string{"store.at", "store"}, at, "no such store; %s", accepted)
+	}
+	if c.APIRules.Period%Second != 0 {
+		k.errorf("api_rules.period", c.APIRules.Period, `not whole seconds; accepted: whole seconds such as "30s"`)
 	}
 	names := map[string]int{}
 	for i := range c.Windows {

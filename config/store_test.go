@@ -27,6 +27,8 @@ func TestStoreProblems(t *testing.T) {
 		"same step":  {"[[window]]\nname = \"a\"\nspan = \"1h\"\nstep = \"1m\"\nretention = \"1h\"", `f.toml:4:8: error: window[0].step = "1m": the steps of the windows 1h (1m) and a (1m) do not fit; accepted: a multiple of the next finer window's`},
 		"no name":    {"[[window]]\nspan = \"1h\"\nstep = \"30m\"\nretention = \"1h\"", `f.toml:1:3: error: window[0].name = "": not a name; accepted: 1 to 64 bytes without dots, slashes and blanks`},
 		"no pattern": {"[[keep]]\nperiod = \"20s\"", `f.toml:1:3: error: keep[0].pattern = "": empty; accepted: a pattern as in a rule, such as "app.*.requests"`},
+		"half a second of an API's rule": {"[api_rules]\nperiod = \"1500ms\"",
+			`f.toml:2:10: error: api_rules.period = "1500ms": not whole seconds; accepted: whole seconds such as "30s"`},
 		"half a second": {"[[keep]]\npattern = \"a\"\nperiod = \"1500ms\"",
 			`f.toml:3:10: error: keep[0].period = "1500ms": not whole seconds; accepted: whole seconds such as "10s"`},
 		"node": {"[node]\nlisten = \":1\"",

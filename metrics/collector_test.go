@@ -397,3 +397,25 @@ func checkBalance(t *testing.T, got map[string]float64) {
 		}
 	}
 }
+
+// Rules that stand in no file may have one name; they are one sample then.
+func TestRulesOfOneName(t *testing.T) {
+	all := []aggregator.RuleStats{
+		{File: "r.conf", Line: 1, Output: "a", Matched: 1},
+		{File: "r.conf", Line: 2, Output: "a", Matched: 2},
+		{File: "api", Output: "a", Matched: 4, Dropped: 1, Outputs: 1, Closed: 1, Late: 1, Amended: 1},
+		{File: "api", Output: "b", Matched: 8},
+		{File: "keep[0]", Output: "a", Matched: 16},
+		{File: "api", Output: "a", Matched: 32, Dropped: 2, Outputs: 2, Closed: 2, Late: 2, Amended: 2},
+	}
+	want := append([]aggregator.RuleStats{}, all[:5]...)
+	want[2] = aggregator.RuleStats{File: "api", Output: "a", Matched: 36, Dropped: 3, Outputs: 3, Closed: 3, Late: 3, Amended: 3}
+	src := Sources{Rules: func() []aggregator.RuleStats { return append([]aggregator.RuleStats{}, all...) }}
+	if diff := cmp.Diff(want, src.read().rules); diff != "" {
+		t.Error(diff)
+	}
+	// A scrape with two samples of one name fails.
+	if _, err := NewRegistry(src).Gather(); err != nil {
+		t.Error(err)
+	}
+}

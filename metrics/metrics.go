@@ -92,7 +92,7 @@ func (src *Sources) read() *snapshot {
 		s.agg = src.Aggregator()
 	}
 	if src.Rules != nil {
-		s.rules = src.Rules()
+		s.rules = mergeRules(src.Rules())
 		s.omitted = max(0, len(s.rules)-maxRules)
 		s.rules = s.rules[:len(s.rules)-s.omitted]
 	}

@@ -9,6 +9,34 @@ import (
 	"github.com/coalesce-metrics/coalesce/upstream"
 )
 
+// mergeRules adds up the rules that go by one name, because they stand in no file.
+func mergeRules(all []aggregator.RuleStats) []aggregator.RuleStats {
+	type name struct{ file, output string }
+	at := make(map[name]int)
+	merged := all[:0]
+	for _, r := range all {
+		n := name{r.File, r.Output}
+		i, known := at[n]
+		switch {
+		case r.Line > 0:
+			merged = append(merged, r)
+			continue
+		case !known:
+			at[n] = len(merged)
+			merged = append(merged, r)
+			continue
+		}
+		m := &merged[i]
+		m.Matched += r.Matched
+		m.Dropped += r.Dropped
+		m.Outputs += r.Outputs
+		m.Closed += r.Closed
+		m.Late += r.Late
+		m.Amended += r.Amended
+	}
+	return merged
+}
+
 func eachRule[T uint64 | int](value func(r *aggregator.RuleStats) T) func(*snapshot, sample) {
 	return func(s *snapshot, emit sample) {
 		for i := range s.rules {

@@ -43,7 +43,16 @@ func Compile(r Rule, o Options) (*Rule, error) {
 	if err != nil {
 		return nil, err
 	}
-	errs := compileRule(&r, prefix, func(string, int, string) {})
+	r.strict = o.Strict
+	choice := 0 // where one stands outside a group
+	errs := compileRule(&r, prefix, func(_ string, col int, msg string) {
+		if msg == choiceHint {
+			choice = col
+		}
+	})
+	if o.Strict && len(errs) == 0 {
+		errs = strict(&r, choice)
+	}
 	if len(errs) > 0 {
 		return nil, errs[0]
 	}

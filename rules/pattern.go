@@ -38,7 +38,7 @@ func compilePattern(r *Rule, warn func(int, string)) *Error {
 	if b.size > MaxProgram {
 		return &Error{PartPattern, 1, tooExpensive}
 	}
-	r.Fields, r.captures = b.fields.List, b.captures
+	r.Fields, r.captures, r.Program = b.fields.List, b.captures, b.size
 	return nil
 }
 
@@ -153,7 +153,10 @@ type builder struct {
 	size     int // instructions so far
 }
 
-var tooExpensive = "too expensive: the pattern compiles to more than " + strconv.Itoa(MaxProgram) + " instructions"
+// expensive begins the messages about what would cost too much, those of package pyre too.
+const expensive = "too expensive"
+
+var tooExpensive = expensive + ": the pattern compiles to more than " + strconv.Itoa(MaxProgram) + " instructions"
 
 // parse parses one piece. If whole is set, it matches whole texts only.
 func (b *builder) parse(s pyre.Source, whole bool) (*pyre.Tree, *Error) {
@@ -170,10 +173,12 @@ func (b *builder) parse(s pyre.Source, whole bool) (*pyre.Tree, *Error) {
 	return tree, nil
 }
 
+const choiceHint = "| outside a group ends the pattern there: its left side matches any name that begins so; write (a|b)"
+
 func (b *builder) hint(h pyre.Hint, col int) {
 	switch h {
 	case pyre.HintChoice:
-		b.warn(col, "| outside a group ends the pattern there: its left side matches any name that begins so; write (a|b)")
+		b.warn(col, choiceHint)
 	case pyre.HintBraces:
 		b.warn(col, "{a,b} is plain text here; write (a|b) for a choice")
 	}

@@ -59,13 +59,17 @@ type Rule struct {
 	Forward     bool // false: raw datapoints that match are not forwarded
 	Percentiles bool // the cells of the output hold values
 	Input       bool // made by NewInput: the output is the name itself
+	// ForwardViews asks for rows of the output's views too. It is no part of ID.
+	ForwardViews bool
 
-	Fields []string // names of the captured fields in the order of the pattern
+	Fields  []string // names of the captured fields in the order of the pattern
+	Program int      // instructions that the pattern compiles to at most
 
 	template []part
 	plan     *plan
 	tags     []tagPattern
 	captures []capture // one for each of Fields
+	strict   bool      // compiled with Options.Strict
 }
 
 // Options says how rules are read.
@@ -73,6 +77,9 @@ type Options struct {
 	// Prefix is put before every output that does not begin with it; a dot is added to one that does not end in
 	// one. Empty leaves outputs as written.
 	Prefix string
+	// Strict makes Compile refuse what a rule file may say as carbon's may, and what is hardly ever meant: nodes
+	// without text, a choice outside a group, fields named in other letters than ASCII's, and <method>.
+	Strict bool
 }
 
 // prefix returns the prefix with its dot, or an error when it cannot stand in a name.
@@ -135,3 +142,6 @@ type Error struct {
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s, column %d: %s", e.Part, e.Col, e.Msg)
 }
+
+// TooExpensive reports whether the pattern is right but would cost too much.
+func (e *Error) TooExpensive() bool { return strings.HasPrefix(e.Msg, expensive) }

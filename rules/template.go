@@ -156,7 +156,7 @@ func (p *templateParser) percent(at int) *Error {
 // field writes the placeholder called name. wide tells that it was spelled <<name>>.
 func (p *templateParser) field(at int, name string, wide bool) *Error {
 	i := slices.Index(p.rule.Fields, name)
-	if i < 0 && name == methodField && !wide {
+	if i < 0 && name == methodField && !wide && !p.rule.strict {
 		p.method = true
 		if len(p.rule.Methods) > 1 {
 			p.literal(string(rune(methodByte)))
@@ -176,10 +176,16 @@ func (p *templateParser) field(at int, name string, wide bool) *Error {
 }
 
 func (p *templateParser) known() string {
-	if len(p.rule.Fields) == 0 {
+	fields := "<" + strings.Join(p.rule.Fields, ">, <") + ">"
+	switch none := len(p.rule.Fields) == 0; {
+	case none && p.rule.strict:
+		return "the pattern captures none"
+	case none:
 		return "the pattern captures none; <method> is always known"
+	case p.rule.strict:
+		return "known are " + fields
 	}
-	return "known are <" + strings.Join(p.rule.Fields, ">, <") + "> and <method>"
+	return "known are " + fields + " and <method>"
 }
 
 // hintTags warns of a tag in the output that is none.

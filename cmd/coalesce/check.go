@@ -42,7 +42,8 @@ func newCheck() *cobra.Command {
 			more = append(more, whisperProblems(cfg, dests)...)
 			_, misplaced := placeOf(cfg)
 			_, unkeepable := inputRules(cfg)
-			more = slices.Concat(more, misplaced, unkeepable)
+			_, unseen := forwardViews(cfg)
+			more = slices.Concat(more, misplaced, unkeepable, unseen)
 		}
 		for _, p := range more {
 			fmt.Fprintln(out, p)

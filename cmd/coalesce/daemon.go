@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
@@ -22,6 +21,7 @@ import (
 	"github.com/coalesce-metrics/coalesce/node"
 	"github.com/coalesce-metrics/coalesce/plaintext"
 	"github.com/coalesce-metrics/coalesce/query"
+	"github.com/coalesce-metrics/coalesce/rulebook"
 	"github.com/coalesce-metrics/coalesce/rules"
 	"github.com/coalesce-metrics/coalesce/upstream"
 	"github.com/coalesce-metrics/coalesce/watch"
@@ -32,7 +32,9 @@ import (
 type daemon struct {
 	cfg   *config.Config
 	log   *slog.Logger
+	force inForce
 	rules *ruleFile
+	book  *rulebook.Book
 	names *nameFiles
 	dir   *datadir.Dir // nil without a data directory
 	cells *cells
@@ -49,7 +51,6 @@ type daemon struct {
 	unclean float64 // when the last run ended, if not in order
 
 	stdout io.Writer
-	set    atomic.Pointer[rules.Set] // in force
 
 	listening   []ingest.Listener
 	inputs      context.Context // done when the inputs must wait for nothing more
@@ -76,12 +77,12 @@ func newDaemon(cfg *config.Config, log *slog.Logger, stdout io.Writer) (_ *daemo
 	if err = problems.Err(); err != nil {
 		return nil, err
 	}
-	d.rules = &ruleFile{path: cfg.Rules, prefix: cfg.Prefix, inputs: inputs, log: log, now: time.Now}
-	set, err := d.rules.start()
-	if err != nil {
+	d.force.put(fromConfig, inputs)
+	d.rules = &ruleFile{path: cfg.Rules, prefix: cfg.Prefix, log: log, now: time.Now}
+	d.rules.apply = func(list []*rules.Rule) { d.force.put(fromFile, list) }
+	if err = d.rules.start(); err != nil {
 		return nil, err
 	}
-	d.set.Store(set)
 	d.names = &nameFiles{cfg: cfg.Names, log: log}
 	names, err := d.names.start()
 	if err != nil {
@@ -92,6 +93,9 @@ func newDaemon(cfg *config.Config, log *slog.Logger, stdout io.Writer) (_ *daemo
 		if d.dir, err = datadir.Open(cfg.Data); err != nil {
 			return nil, err
 		}
+	}
+	if err = d.openBook(); err != nil {
+		return nil, err
 	}
 	first := true
 	if d.dir != nil {
@@ -104,13 +108,13 @@ func newDaemon(cfg *config.Config, log *slog.Logger, stdout io.Writer) (_ *daemo
 	if err = d.newUpstream(); err != nil {
 		return nil, err
 	}
-	if err = d.newState(set, names); err != nil {
+	if err = d.newState(names); err != nil {
 		return nil, err
 	}
 	if err = d.newQueries(); err != nil {
 		return nil, err
 	}
-	d.rules.apply = d.setRules
+	d.force.start(d.setRules)
 	d.names.apply = d.agg.SetNames
 	if d.in, err = d.newIngest(); err != nil {
 		return nil, err
@@ -118,9 +122,8 @@ func newDaemon(cfg *config.Config, log *slog.Logger, stdout io.Writer) (_ *daemo
 	return d, nil
 }
 
-// setRules puts new rules in force for all that asks for outputs.
+// setRules tells what has to know of new rules.
 func (d *daemon) setRules(set *rules.Set) {
-	d.set.Store(set)
 	d.agg.SetRules(set)
 	d.up.Replan()
 }
@@ -131,7 +134,7 @@ func (d *daemon) abandon() {
 	if d.up != nil {
 		d.up.Stop(d.inputs)
 	}
-	if err := d.cells.close(d.inputs); err != nil {
+	if err := errors.Join(d.cells.close(d.inputs), d.closeBook()); err != nil {
 		d.log.Warn("the store", "err", err)
 	}
 	d.closeDir()
@@ -306,8 +309,9 @@ func (d *daemon) stop(ctx context.Context) error {
 	done()
 	d.cancel()
 	d.running.Wait()
+	err := d.closeBook()
 	d.agg.Tick()
-	err := d.saveCells()
+	err = errors.Join(err, d.saveCells())
 	for _, u := range d.up.Stop(ctx) {
 		err = errors.Join(err, fmt.Errorf("%d rows for %s could not be sent", u.Datapoints, u.Destination))
 	}

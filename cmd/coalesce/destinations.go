@@ -156,7 +156,7 @@ var matchers = sync.Pool{New: func() any { return new(rules.Matcher) }}
 // a route with mode "aggregated-hash" asks for itself: of several methods the
 // first.
 func (d *daemon) outputs(dst [][]byte, name []byte) [][]byte {
-	return outputsOf(dst, name, d.set.Load())
+	return outputsOf(dst, name, d.force.Set())
 }
 
 func outputsOf(dst [][]byte, name []byte, set *rules.Set) [][]byte {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coalesce-metrics/coalesce/api"
+	"github.com/coalesce-metrics/coalesce/api/aggregates"
 	"github.com/coalesce-metrics/coalesce/api/graphite"
 	"github.com/coalesce-metrics/coalesce/api/operate"
 	"github.com/coalesce-metrics/coalesce/certs"
@@ -46,6 +47,7 @@ func (d *daemon) newWeb() (*web, error) {
 		return nil, err
 	}
 	routes = append(routes, d.windows.Routes()...)
+	routes = append(routes, aggregates.Routes(aggregates.Config{Book: d.book, Owner: api.KeyName, Logger: d.log})...)
 	routes = append(routes, api.Route{
 		Path: "/v1/query", Methods: []string{http.MethodPost}, Role: keys.Read, Handler: d.node, MaxBody: maxMessages,
 		Summary: "aggregate_metric messages of the query node",

@@ -38,6 +38,6 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.Flags().AddFlagSet(run.Flags())
-	root.AddCommand(run, newCheck(), newMatch(), newAggregate(), newImport(), newKey(), newNode(), newQuery(), newVersion())
+	root.AddCommand(run, newCheck(), newMatch(), newAggregate(), newImport(), newKey(), newNode(), newQuery(), newRules(), newVersion())
 	return root
 }

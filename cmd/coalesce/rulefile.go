@@ -35,12 +35,11 @@ func hasErrors(diags []rules.Diagnostic) bool {
 	return false
 }
 
-// ruleFile keeps the rules in force equal to a file. A bad file changes nothing.
+// ruleFile keeps the rules of a file in force. A bad file changes nothing.
 type ruleFile struct {
 	path, prefix string
-	inputs       []*rules.Rule // in force behind those of the file
 	log          *slog.Logger
-	apply        func(*rules.Set)
+	apply        func([]*rules.Rule)
 	now          func() time.Time
 
 	mu     sync.Mutex
@@ -51,23 +50,20 @@ type ruleFile struct {
 }
 
 // start loads the file for the first time.
-func (r *ruleFile) start() (*rules.Set, error) {
+func (r *ruleFile) start() error {
 	text, parsed, diags, err := readRules(r.path, r.prefix)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	reportDiagnostics(r.log, diags)
 	if hasErrors(diags) {
-		return nil, fmt.Errorf("%s has errors: correct them, `coalesce check` shows them again", r.path)
+		return fmt.Errorf("%s has errors: correct them, `coalesce check` shows them again", r.path)
 	}
 	r.tried, r.rules = sha256.Sum256(text), parsed
 	r.status = metrics.ReloadStatus{OK: true, LastSuccess: r.now()}
 	r.warnEmpty()
-	return r.set(parsed), nil
-}
-
-func (r *ruleFile) set(parsed []*rules.Rule) *rules.Set {
-	return rules.NewSet(slices.Concat(parsed, r.inputs))
+	r.apply(parsed)
+	return nil
 }
 
 // reload takes the file over if its content has changed since it was last
@@ -96,7 +92,7 @@ func (r *ruleFile) reload(force bool) {
 	}
 	d := rules.Diff(r.rules, parsed)
 	if !slices.EqualFunc(r.rules, parsed, sameRule) {
-		r.apply(r.set(parsed))
+		r.apply(parsed)
 		r.status.Reloads++
 	}
 	r.rules = parsed

@@ -15,13 +15,13 @@ import (
 func TestRuleFile(t *testing.T) {
 	path := write(t, t.TempDir(), "r.conf", "a (60) = sum b\nc (60) = sum d\n")
 	var log bytes.Buffer
-	var applied *rules.Set
+	var applied []*rules.Rule
 	clock := time.Unix(1500000000, 0)
 	r := &ruleFile{
 		path: path, prefix: "aggregates.", log: slog.New(slog.NewTextHandler(&log, nil)),
-		apply: func(s *rules.Set) { applied = s }, now: func() time.Time { return clock },
+		apply: func(list []*rules.Rule) { applied = append([]*rules.Rule{}, list...) }, now: func() time.Time { return clock },
 	}
-	if _, err := r.start(); err != nil {
+	if err := r.start(); err != nil {
 		t.Fatal(err)
 	}
 	manyErrors := strings.Repeat("rubbish\n", 30)
@@ -59,7 +59,7 @@ func TestRuleFile(t *testing.T) {
 		r.reload(step.force)
 		got := -1
 		if applied != nil {
-			got = len(applied.Rules())
+			got = len(applied)
 		}
 		if got != step.applied {
 			t.Errorf("%s: %d rules put in force, want %d", step.name, got, step.applied)

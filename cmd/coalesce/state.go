@@ -9,12 +9,11 @@ import (
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/naming"
-	"github.com/coalesce-metrics/coalesce/rules"
 	"github.com/coalesce-metrics/coalesce/upstream"
 )
 
 // newState makes the aggregator go on from the data directory.
-func (d *daemon) newState(set *rules.Set, names *naming.Policy) error {
+func (d *daemon) newState(names *naming.Policy) error {
 	c := d.cfg.Aggregation
 	place, problems := placeOf(d.cfg)
 	err := problems.Err()
@@ -25,8 +24,13 @@ func (d *daemon) newState(set *rules.Set, names *naming.Policy) error {
 	if place != nil {
 		owns = place.Owns
 	}
+	views, problems := forwardViews(d.cfg)
+	if err = problems.Err(); err != nil {
+		return err
+	}
 	ac := aggregator.Config{
-		Rules:      set,
+		Rules:      d.force.Set(),
+		Views:      views,
 		Names:      names,
 		Grace:      seconds(c.Grace),
 		AmendDelay: seconds(c.AmendDelay),
