@@ -19,7 +19,8 @@ const maxPoints = 60_000_000
 // A bench is a plan with its results.
 type bench struct {
 	groups     [][]*workload.Workload // each a workload with its variants
-	own        []*system.System       // one coalesce, or two that are compared
+	extras     []extra
+	own        []*system.System // one coalesce, or two that are compared
 	peers      []*system.System
 	runs       int
 	peerRuns   int
@@ -31,6 +32,8 @@ type bench struct {
 
 	rows        []*report.Row
 	comparisons []report.Comparison
+	cellRows    []*report.CellRow
+	latencies   []*report.Latency
 	counted     []string // what the conservation runs found
 	notes       []string
 	failures    []string
@@ -49,6 +52,11 @@ func (b *bench) measureAll(ctx context.Context) {
 	for _, group := range b.groups {
 		if ctx.Err() == nil {
 			b.measure(ctx, group)
+		}
+	}
+	for _, x := range b.extras {
+		if ctx.Err() == nil {
+			x.measure(b, ctx)
 		}
 	}
 	if ctx.Err() != nil {
@@ -78,7 +86,9 @@ func (b *bench) measure(ctx context.Context, group []*workload.Workload) {
 	for round := 0; round < max(b.runs, b.peerRuns) && ctx.Err() == nil; round++ {
 		if round < b.runs {
 			for _, e := range entries {
-				e.rounds = append(e.rounds, b.ownRound(ctx, e, scripts))
+				if most := e.w.MostRuns; most == 0 || round < most {
+					e.rounds = append(e.rounds, b.ownRound(ctx, e, scripts))
+				}
 			}
 			if retries > 0 && b.enlargeAll(entries) {
 				retries--
@@ -201,7 +211,11 @@ func (b *bench) conserve(ctx context.Context, w *workload.Workload, scripts scri
 		b.counted = append(b.counted, fmt.Sprintf("| %s | %s | %d | %.0f | %d |", w.Name, s.Name, r.Points, r.Verdict.Total, r.Resent))
 		// With nothing to go by, one tick: too much CPU time makes for too few points,
 		// which enlarge finds out.
-		perPoint := float64(max(r.CPU, 10*time.Millisecond)) / float64(r.Points)
+		cpu := r.CPU
+		if r.Kept != nil {
+			cpu -= r.Kept.Later // the same for many datapoints
+		}
+		perPoint := float64(max(cpu, 10*time.Millisecond)) / float64(r.Points)
 		points = max(points, int(1.2*float64(b.cpu)/perPoint))
 	}
 	if w.Once {
@@ -237,12 +251,7 @@ func (b *bench) one(ctx context.Context, s *system.System, w *workload.Workload,
 	own := s.Points == nil
 	j := job{
 		system: s, w: w, method: method, points: points, period: b.period, strict: own,
-		script: scripts.get(w, s.Pace(w.Name), points),
-		log: func(text string) {
-			if b.verbose {
-				fmt.Fprintf(b.progress, "--- %s\n%s\n---\n", s.Name, text)
-			}
-		},
+		script: scripts.get(w, s.Pace(w.Name), points), log: b.logOf(s),
 	}
 	r, err := j.run(ctx)
 	problem := r.Verdict.Problem
@@ -268,6 +277,15 @@ func (b *bench) one(ctx context.Context, s *system.System, w *workload.Workload,
 		w.Name, s.Name, method, r.Points, r.NsPerPoint(), r.CPU.Seconds(), float64(r.Points)/r.Input.Seconds()/1000,
 		float64(r.Peak)/(1<<20), r.Verdict.Loss, r.Verdict.Exact, r.Verdict.Buckets, r.Verdict.Problem)
 	return r, true
+}
+
+// logOf returns what takes the log of a run of a system.
+func (b *bench) logOf(s *system.System) func(string) {
+	return func(text string) {
+		if b.verbose {
+			fmt.Fprintf(b.progress, "--- %s\n%s\n---\n", s.Name, text)
+		}
+	}
 }
 
 // scripts holds the scripts of a workload and its variants, each rendered once.

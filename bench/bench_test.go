@@ -23,6 +23,8 @@ var (
 	tinyPickle  = &workload.Workload{Name: "T1+pickle", Base: "T1", Tails: 3, Apps: 4, Servers: 500, Variants: 1, Rules: 3, Method: "sum", Pickle: true, CheckPoints: 6000}
 	tinyHash    = &workload.Workload{Name: "T5+hash", Base: "T5", Tails: 3, Apps: 4, Servers: 5, Variants: 1, Rules: 3, Method: "sum", Forward: true, Destinations: 4, CheckPoints: 1000}
 	tinySpool   = &workload.Workload{Name: "T5+spool", Base: "T5", Tails: 3, Apps: 4, Servers: 5, Variants: 1, Rules: 3, Method: "sum", Forward: true, Spool: true, CheckPoints: 1000, MostPoints: 2000}
+	tinyStore   = &workload.Workload{Name: "T1+store", Base: "T1", Tails: 3, Apps: 4, Servers: 5, Variants: 1, Rules: 3, Method: "sum", Store: true, CheckPoints: 1000}
+	tinyKeep    = &workload.Workload{Name: "T1+keep", Base: "T1", Tails: 3, Apps: 4, Servers: 5, Variants: 1, Rules: 3, Method: "sum", Store: true, Keep: 1, CheckPoints: 1000, MostRuns: 1}
 	tinyP99     = &workload.Workload{Name: "T6", Tails: 1, Apps: 2, Servers: 50, Variants: 10, Rules: 1, Method: "p99", CheckPoints: 2000}
 )
 
@@ -55,6 +57,9 @@ func TestBench(t *testing.T) {
 		"each metric once":     {"right", tinyOnce, ""},
 		"forwarding":           {"right", tinyForward, ""},
 		"percentiles":          {"right", tinyP99, ""},
+		"stored":               {"right", tinyStore, ""},
+		"metrics kept":         {"right", tinyKeep, ""},
+		"a cell not stored":    {"forgets", tinyStore, "in the store: aggregates."},
 		"in pickle":            {"right", tinyPickle, ""},
 		"hashed":               {"right", tinyHash, ""},
 		"spooled":              {"right", tinySpool, ""},

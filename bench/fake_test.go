@@ -22,6 +22,7 @@ import (
 	"github.com/coalesce-metrics/coalesce/pickle"
 	"github.com/coalesce-metrics/coalesce/plaintext"
 	"github.com/coalesce-metrics/coalesce/route"
+	"github.com/coalesce-metrics/coalesce/store/sqlite"
 )
 
 // The test binary is also the system that the tests measure: with FAKE set, it
@@ -45,6 +46,14 @@ type fakeConfig struct {
 	Listen       string `toml:"listen"`
 	ListenPickle string `toml:"listen_pickle"`
 	Forward      bool   `toml:"forward_all"`
+	Data         string `toml:"data"`
+	Store        any    `toml:"store"` // a text or a table
+	HTTP         struct {
+		Listen string `toml:"listen"`
+	} `toml:"http"`
+	Keeps []struct {
+		Period string `toml:"period"`
+	} `toml:"keep"`
 	Destinations []struct {
 		Address string `toml:"address"`
 	} `toml:"destination"`
@@ -58,11 +67,14 @@ type faker struct {
 	period  int64
 	methods map[string]string // by the metric's tail
 	ring    *route.Ring
+	store   *sqlite.Store // nil without one
+	keep    int64         // seconds of the cells of metrics, 0 if they are not kept
 
 	mu     sync.Mutex
 	outs   []*fakeOut
 	open   int
 	points map[string][]float64 // by "output timestamp"
+	kept   map[string][]float64 // by "metric timestamp"
 	lines  int
 }
 
@@ -87,7 +99,12 @@ func fake(mode string, args []string) error {
 	if _, err := toml.DecodeFile(args[slices.Index(args, "--config")+1], &cfg); err != nil {
 		return err
 	}
-	f := &faker{mode: mode, forward: cfg.Forward, methods: map[string]string{}, points: map[string][]float64{}}
+	f := &faker{mode: mode, forward: cfg.Forward, methods: map[string]string{}, points: map[string][]float64{}, kept: map[string][]float64{}}
+	if cfg.Data != "" {
+		if err := os.MkdirAll(cfg.Data, 0o755); err != nil {
+			return err
+		}
+	}
 	rules, err := os.ReadFile(cfg.Rules)
 	if err != nil {
 		return err
@@ -109,6 +126,9 @@ func fake(mode string, args []string) error {
 		go f.connect(o, fmt.Sprintf("%s:%d", node.Host, node.Port))
 	}
 	if f.ring, err = route.NewRing(ring); err != nil {
+		return err
+	}
+	if err := f.openStore(&cfg); err != nil {
 		return err
 	}
 	l, err := net.Listen("tcp", cfg.Listen+cfg.ListenPickle) // one of them is empty
@@ -159,6 +179,7 @@ func (f *faker) stop() {
 		}
 		f.outs[0].flush()
 	}
+	f.closeStore()
 	os.Exit(0)
 }
 
@@ -231,6 +252,10 @@ func (f *faker) line(line string) {
 			key := fmt.Sprintf("aggregates.%s.app.%s.all.%s %d", part[0], part[2], part[4], second-second%f.period)
 			f.points[key] = append(f.points[key], value)
 		}
+		if f.keep > 0 {
+			key := fmt.Sprintf("%s %d", name, second-second%f.keep)
+			f.kept[key] = append(f.kept[key], value)
+		}
 	}
 }
 
@@ -257,4 +282,5 @@ func (f *faker) flush() {
 	for _, o := range f.outs {
 		o.flush()
 	}
+	f.keepCells()
 }

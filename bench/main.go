@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/coalesce-metrics/coalesce/bench/internal/system"
-	"github.com/coalesce-metrics/coalesce/bench/internal/workload"
 )
 
 // The kernel kills a child when the thread that started it ends; the main thread
@@ -49,7 +48,7 @@ func main() {
 	flag.IntVar(&o.runs, "runs", 7, "runs of coalesce for each workload")
 	flag.IntVar(&o.peerRuns, "peer-runs", 1, "runs of each other system for each workload")
 	flag.DurationVar(&o.cpu, "cpu", 2*time.Second, "CPU time that a run of coalesce takes at least")
-	flag.StringVar(&o.workloads, "workloads", workload.Default(), "workloads, comma-separated; W1+names is W1 with the variant names, compared with W1")
+	flag.StringVar(&o.workloads, "workloads", everything(), "workloads, comma-separated; W1+names is W1 with the variant names, compared with W1")
 	flag.StringVar(&o.systems, "systems", "coalesce,carbon-c-relay,carbon-aggregator", "systems, comma-separated")
 	flag.DurationVar(&o.limit, "limit", 30*time.Minute, "give up after this time")
 	flag.BoolVar(&o.verbose, "v", false, "show the log of each measured process")
@@ -88,7 +87,7 @@ func newBench(ctx context.Context, o options) (*bench, error) {
 		runs: o.runs, peerRuns: o.peerRuns, cpu: o.cpu, period: 5, verbose: o.verbose, progress: os.Stderr, loadBefore: loadAverage(),
 	}
 	var err error
-	if b.groups, err = workload.Select(o.workloads); err != nil {
+	if b.groups, b.extras, err = choose(o.workloads); err != nil {
 		return nil, err
 	}
 	for name := range strings.SplitSeq(o.systems, ",") {

@@ -18,9 +18,11 @@ func (b *bench) print(w io.Writer) {
 	for _, s := range append(append([]*system.System{}, b.own...), b.peers...) {
 		fmt.Fprintf(w, "%s: %s.\n", s.Name, s.Version)
 	}
-	fmt.Fprintf(w, "Buckets of %d s, over loopback; generator, sink and system share the machine, whose load was %s before.\n", b.period, b.loadBefore)
-	fmt.Fprint(w, "Medians; \"ratio\" compares CPU ns/pt with the first row of the load.\n\n")
-	report.Table(w, b.rows)
+	fmt.Fprintf(w, "Over loopback; generator, sink and system share the machine, whose load was %s before. Medians.\n", b.loadBefore)
+	if len(b.rows) > 0 {
+		fmt.Fprintf(w, "\nBuckets of %d s; \"ratio\" compares CPU ns/pt with the first row of the load:\n\n", b.period)
+		report.Table(w, b.rows)
+	}
 	if len(b.comparisons) > 0 {
 		fmt.Fprintln(w)
 		report.Pairs(w, b.comparisons)
@@ -28,6 +30,18 @@ func (b *bench) print(w io.Writer) {
 	if spooled := report.Spooled(b.rows); len(spooled) > 0 {
 		fmt.Fprint(w, "\nTo the disk, and from there:\n\n")
 		report.Spools(w, spooled)
+	}
+	if kept := report.WithStore(b.rows); len(kept) > 0 {
+		fmt.Fprint(w, "\nCells in the store:\n\n")
+		report.Stores(w, kept)
+	}
+	if len(b.cellRows) > 0 {
+		fmt.Fprint(w, "\nCells to and from a store, CPU time of a server included:\n\n")
+		report.Cells(w, b.cellRows)
+	}
+	if len(b.latencies) > 0 {
+		fmt.Fprint(w, "\nQueries, one after the other:\n\n")
+		report.Latencies(w, b.latencies)
 	}
 	if many := report.WithManyMetrics(b.rows); len(many) > 0 {
 		fmt.Fprint(w, "\nResident memory with many metrics:\n\n")
@@ -56,6 +70,9 @@ func (b *bench) printNotes(w io.Writer) {
 			}
 			fmt.Fprintln(w, ".")
 		}
+	}
+	for _, x := range b.extras {
+		fmt.Fprintf(w, "- %s: %s.\n", x.name, x.about)
 	}
 	for _, n := range b.notes {
 		fmt.Fprintf(w, "- %s.\n", n)

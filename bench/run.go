@@ -46,6 +46,8 @@ type trial struct {
 	sink    *sink.Sink
 	p       *proc.Process // nil until it is started
 	port    int           // that it listens on
+	web     int           // likewise, for HTTP
+	setup   system.Setup
 	disk    *disk         // nil unless it spools
 	before  time.Duration // its CPU time just before the first byte
 	harness time.Duration // that of this process, likewise
@@ -54,19 +56,32 @@ type trial struct {
 
 // run starts the system, sends it the script, waits for its output and stops it.
 func (j *job) run(ctx context.Context) (r report.Run, err error) {
+	err = j.try(ctx, func(t *trial) error {
+		e, err := t.measure(ctx)
+		if err == nil && j.strict {
+			err = t.stop(ctx, e)
+		}
+		r = t.r
+		return err
+	})
+	return r, err
+}
+
+// try starts the system, calls f and ends the system.
+func (j *job) try(ctx context.Context, f func(*trial) error) (err error) {
 	t := &trial{job: j}
 	if t.dir, err = os.MkdirTemp("", "coalesce-bench-"); err != nil {
-		return r, err
+		return err
 	}
 	defer os.RemoveAll(t.dir)
 	if t.sink, err = sink.New(check.Mode(j.w.Forward, j.method), j.w.Sinks()); err != nil {
-		return r, err
+		return err
 	}
 	defer t.sink.Close()
 	if j.w.Spool {
 		t.disk = watch(t.dir)
 	} else if err := t.sink.Open(); err != nil {
-		return r, err
+		return err
 	}
 	defer func() {
 		if t.p != nil {
@@ -75,16 +90,12 @@ func (j *job) run(ctx context.Context) (r report.Run, err error) {
 		}
 	}()
 	if err := t.start(ctx); err != nil {
-		return r, err
+		return err
 	}
-	e, err := t.measure(ctx)
-	if err != nil || !j.strict {
-		return t.r, err
-	}
-	return t.r, t.stop(e)
+	return f(t)
 }
 
-// start starts the system, and waits until it listens and rests.
+// start sets the system up, and launches it.
 func (t *trial) start(ctx context.Context) (err error) {
 	site := system.Site{Dir: t.dir, SinkPorts: t.sink.Ports(), Period: t.period, Workload: t.w, Rules: t.w.RuleSet(t.method)}
 	if site.Port, err = proc.FreePort(); err != nil {
@@ -93,19 +104,24 @@ func (t *trial) start(ctx context.Context) (err error) {
 	if site.SparePort, err = proc.FreePort(); err != nil {
 		return err
 	}
-	t.port = site.Port
-	setup := t.system.Configure(site)
-	for name, content := range setup.Files {
+	t.port, t.web = site.Port, site.SparePort
+	t.setup = t.system.Configure(site)
+	for name, content := range t.setup.Files {
 		if err := os.WriteFile(filepath.Join(t.dir, name), []byte(content), 0o644); err != nil {
 			return err
 		}
 	}
-	log, err := os.Create(filepath.Join(t.dir, "log"))
+	return t.launch(ctx)
+}
+
+// launch starts the system, and waits until it listens and rests.
+func (t *trial) launch(ctx context.Context) error {
+	log, err := os.OpenFile(filepath.Join(t.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
 	defer log.Close() // the process has its own handle
-	if t.p, err = proc.Start(t.dir, log, setup.Env, t.system.Path, setup.Args...); err != nil {
+	if t.p, err = proc.Start(t.dir, log, t.setup.Env, t.system.Path, t.setup.Args...); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
@@ -146,6 +162,9 @@ func (t *trial) measure(ctx context.Context) (*check.Expected, error) {
 		err = t.drain(ctx, e)
 	} else {
 		err = t.await(ctx, e)
+	}
+	if err == nil && t.w.Store {
+		err = t.settle(ctx, t.closed(sent))
 	}
 	if err != nil {
 		return nil, err
@@ -219,7 +238,7 @@ func (t *trial) judge(e *check.Expected) {
 }
 
 // stop stops the process, and judges what it has written until its end.
-func (t *trial) stop(e *check.Expected) error {
+func (t *trial) stop(ctx context.Context, e *check.Expected) error {
 	if err := t.p.Stop(stopLimit); err != nil {
 		return err
 	}
@@ -230,6 +249,9 @@ func (t *trial) stop(e *check.Expected) error {
 		}
 	}
 	t.judge(e)
+	if t.w.Store {
+		return t.readStore(ctx, e)
+	}
 	return nil
 }
 

@@ -263,7 +263,7 @@ func TestMisrouted(t *testing.T) {
 // further apart than one value.
 func TestRank(t *testing.T) {
 	for _, n := range []int{1, 2, 50, 99, 100, 101, 199, 200, 201, 1000, 12_345} {
-		c := cell{}
+		c := tally{}
 		for i := n; i > 0; i-- {
 			c.add(float64(i), 1)
 			c.values = append(c.values, weighted{float64(i), 1})

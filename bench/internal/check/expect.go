@@ -16,14 +16,14 @@ type Expected struct {
 
 	w       *workload.Workload
 	method  string
-	buckets map[int64][]cell // by bucket, then output; nil if all is forwarded
-	metrics []cell           // by metric, if all is forwarded
-	owners  []int            // likewise; the destination that each metric goes to
-	lines   []int64          // by destination, if all is forwarded
+	buckets map[int64][]tally // by bucket, then output; nil if all is forwarded
+	metrics []tally           // by metric, if all is forwarded
+	owners  []int             // likewise; the destination that each metric goes to
+	lines   []int64           // by destination, if all is forwarded
 }
 
-// A cell is what one output takes in during one bucket, or what is sent of one metric.
-type cell struct {
+// A tally is what one output takes in during one bucket, or what is sent of one metric.
+type tally struct {
 	count     int64
 	sum       float64
 	low, high float64 // between which a p99 lies
@@ -41,7 +41,7 @@ type weighted struct {
 func Expect(w *workload.Workload, method string, sent *load.Sent) *Expected {
 	e := &Expected{Points: sent.Points, w: w, method: method}
 	if w.Forward {
-		e.metrics = make([]cell, w.Metrics())
+		e.metrics = make([]tally, w.Metrics())
 		e.owners, e.lines = owners(w), make([]int64, w.Sinks())
 		sent.EachLine(func(_ int64, i int, times int64) {
 			m := w.Metric(i)
@@ -50,11 +50,11 @@ func Expect(w *workload.Workload, method string, sent *load.Sent) *Expected {
 		})
 		return e
 	}
-	e.buckets = map[int64][]cell{}
+	e.buckets = map[int64][]tally{}
 	sent.EachLine(func(bucket int64, i int, times int64) {
 		cells := e.buckets[bucket]
 		if cells == nil {
-			cells = make([]cell, w.Outputs())
+			cells = make([]tally, w.Outputs())
 			e.buckets[bucket] = cells
 		}
 		c := &cells[w.Output(i)]
@@ -95,14 +95,14 @@ func owners(w *workload.Workload) []int {
 	return all
 }
 
-func (c *cell) add(value float64, times int64) {
+func (c *tally) add(value float64, times int64) {
 	c.count += times
 	c.sum += value * float64(times)
 }
 
 // rank finds the two neighbouring values between which every common definition
 // of the 99th percentile puts it: nearest rank, and interpolation at .99(n-1).
-func (c *cell) rank() {
+func (c *tally) rank() {
 	if len(c.values) == 0 {
 		return
 	}
@@ -113,7 +113,7 @@ func (c *cell) rank() {
 }
 
 // at returns the value that has n others before it.
-func (c *cell) at(n int64) float64 {
+func (c *tally) at(n int64) float64 {
 	for _, v := range c.values {
 		if n < v.times {
 			return v.value

@@ -180,7 +180,7 @@ func (e *Expected) judgeBucket(names []string, bucket int64, values map[string]f
 }
 
 // bounds returns the least and the greatest right value of an output.
-func (c *cell) bounds(method string) (low, high float64) {
+func (c *tally) bounds(method string) (low, high float64) {
 	switch method {
 	case "count":
 		return float64(c.count), float64(c.count)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,11 +29,16 @@ type Process struct {
 // Start starts a program in dir, with its output going to log. The kernel kills
 // it when the thread that called Start ends, so call it from the main thread.
 func Start(dir string, log *os.File, env []string, name string, args ...string) (*Process, error) {
+	return StartAs(nil, dir, log, env, name, args...)
+}
+
+// StartAs is Start for another user; nil is this one.
+func StartAs(user *syscall.Credential, dir string, log *os.File, env []string, name string, args ...string) (*Process, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Credential: user}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -57,9 +63,14 @@ func (p *Process) Stop(grace time.Duration) error {
 	case <-time.After(grace):
 		err = fmt.Errorf("%s did not end within %v of SIGTERM", p.cmd.Path, grace)
 	}
-	p.kill.Do(func() { syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) }) // likewise
-	<-p.exited
+	p.Kill()
 	return err
+}
+
+// Kill ends the process and its group at once, and returns when it is gone.
+func (p *Process) Kill() {
+	p.kill.Do(func() { syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) }) // an error means that it is gone already
+	<-p.exited
 }
 
 // CPU is the user and system time that the process has used, in steps of 10 ms.
@@ -71,16 +82,69 @@ func (p *Process) CPU() (time.Duration, error) {
 	return parseStat(b)
 }
 
-// parseStat reads utime and stime, the 14th and 15th fields. The second is the
-// program's name in parentheses, which may hold anything.
+// parseStat reads utime and stime, the 14th and 15th fields.
 func parseStat(b []byte) (time.Duration, error) {
-	f := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
-	if len(f) < 13 {
-		return 0, fmt.Errorf("stat %q: want at least 15 fields", b)
+	f, err := statFields(b, 15)
+	if err != nil {
+		return 0, err
 	}
-	user, err1 := strconv.ParseInt(string(f[11]), 10, 64)
-	system, err2 := strconv.ParseInt(string(f[12]), 10, 64)
-	return time.Duration(user+system) * tick, errors.Join(err1, err2)
+	return ticks(f[13:15])
+}
+
+// statFields returns the first n fields, of which the first two are left empty: the
+// second is the program's name in parentheses, which may hold anything.
+func statFields(b []byte, n int) ([][]byte, error) {
+	f := append(make([][]byte, 2), bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])...)
+	if len(f) < n {
+		return nil, fmt.Errorf("stat %q: want at least %d fields", b, n)
+	}
+	return f[:n], nil
+}
+
+// ticks adds up times.
+func ticks(fields [][]byte) (sum time.Duration, err error) {
+	for _, f := range fields {
+		n, err := strconv.ParseInt(string(f), 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += time.Duration(n) * tick
+	}
+	return sum, nil
+}
+
+// TreeCPU is the time that the process and its children have used, those that have
+// ended included, in steps of 10 ms. Grandchildren count when they and their parents
+// have ended.
+func (p *Process) TreeCPU() (time.Duration, error) {
+	self := strconv.Itoa(p.cmd.Process.Pid)
+	paths, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return 0, err
+	}
+	var sum time.Duration
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended, and counts with its parent
+		}
+		n, err := treeShare(b, self, filepath.Base(filepath.Dir(path)) == self)
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+// treeShare returns what a process adds to the time of root and its children: its own
+// time and that of its ended children, if it is one of them.
+func treeShare(b []byte, root string, isRoot bool) (time.Duration, error) {
+	f, err := statFields(b, 17)
+	if err != nil || !isRoot && string(f[3]) != root {
+		return 0, err
+	}
+	return ticks(f[13:17])
 }
 
 // Memory returns the resident memory of the process, and the most it ever was, in bytes.

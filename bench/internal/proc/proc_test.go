@@ -34,6 +34,29 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
+func TestTreeShare(t *testing.T) {
+	const tail = ") S 70 2 3 4 5 6 7 8 9 10 1 2 30 400 20 0 1 0"
+	tests := map[string]struct {
+		in     string
+		isRoot bool
+		want   time.Duration
+	}{
+		"root":            {"7 (a" + tail, true, 4330 * time.Millisecond},
+		"a child":         {"8 (a" + tail, false, 4330 * time.Millisecond},
+		"another's child": {"8 (a) S 7 2 3 4 5 6 7 8 9 10 1 2 30 400", false, 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got, err := treeShare([]byte(tt.in), "70", tt.isRoot); err != nil || got != tt.want {
+				t.Errorf("%v, %v; want %v", got, err, tt.want)
+			}
+		})
+	}
+	if _, err := treeShare([]byte("7 (a) S 70 2 3"), "70", false); err == nil {
+		t.Error("a short line is no error")
+	}
+}
+
 func TestParseStatus(t *testing.T) {
 	now, peak, err := parseStatus("Name:\tx\nVmPeak:\t  99 kB\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\nThreads:\t1\n")
 	if err != nil || now != 1<<20 || peak != 2<<20 {

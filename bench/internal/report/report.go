@@ -26,6 +26,7 @@ type Run struct {
 	Resent    int64         // outputs that were delivered again
 	Verdict   check.Verdict
 	Spool     *Spool // nil unless the datapoints were spooled
+	Kept      *Kept  // nil unless cells were kept
 }
 
 // NsPerPoint is the CPU time in nanoseconds for each datapoint.
@@ -219,7 +220,7 @@ func number(x float64) string {
 }
 
 // words are the columns that are not set flush right.
-var words = []string{"load", "system", "what", "against", "pair by pair"}
+var words = []string{"load", "store", "system", "what", "against", "pair by pair", "question", "answer"}
 
 // header writes the names of the columns.
 func header(w io.Writer, columns ...string) {

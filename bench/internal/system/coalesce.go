@@ -36,6 +36,7 @@ func coalesceConfig(site Site) string {
 		"rules":         `"aggregation-rules.conf"`,
 		"prefix":        `""`,
 		"data":          `""`,
+		"store":         `"off"`,
 		"listen":        address,
 		"listen_pickle": `""`,
 		"forward_all":   strconv.FormatBool(w.Forward),
@@ -50,6 +51,13 @@ func coalesceConfig(site Site) string {
 		settings["queue.reconnect_max"] = `"100ms"`
 		settings["spool.bytes"] = `"64GiB"`
 		settings["spool.rate"] = "100000000" // its bound, which is none
+	}
+	if w.Store {
+		settings["data"] = strconv.Quote(DataDir)
+		delete(settings, "store") // as by default, SQLite
+	}
+	if w.HTTP {
+		settings["http.listen"] = strconv.Quote(fmt.Sprintf("127.0.0.1:%d", site.SparePort))
 	}
 	maps.Copy(settings, w.Settings)
 	var b strings.Builder
@@ -66,6 +74,9 @@ func coalesceConfig(site Site) string {
 	}
 	if len(names) > 1 {
 		fmt.Fprintf(&b, "\n[[route]]\nmode = \"hash\"\nto = [%s]\n", strings.Join(names, ", "))
+	}
+	if w.Keep > 0 {
+		fmt.Fprintf(&b, "\n[[keep]]\npattern = \"<env>.applications.<app>.*.*.count\"\nperiod = \"%ds\"\n", w.Keep)
 	}
 	return b.String()
 }

@@ -72,6 +72,9 @@ type Site struct {
 // DataDir is coalesce's data directory, where it has one, in the site's.
 const DataDir = "data"
 
+// StoreFile is coalesce's store, where it has one, in the site's directory.
+const StoreFile = DataDir + "/cells.sqlite"
+
 // SpoolRows is the bound of coalesce's queue in memory where the rest goes to the disk.
 const SpoolRows = 200_000
 

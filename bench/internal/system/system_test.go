@@ -29,6 +29,7 @@ func TestConfigure(t *testing.T) {
 		pickle  = &workload.Workload{Pickle: true}
 		hash    = &workload.Workload{Forward: true, Destinations: 4}
 		spool   = &workload.Workload{Forward: true, Spool: true}
+		kept    = &workload.Workload{Store: true, Keep: 10, HTTP: true}
 		names   = &workload.Workload{Settings: map[string]string{"names.deny_list": `"deny.conf"`, "data": `"elsewhere"`},
 			Files: map[string]string{"deny.conf": "secret\n"}}
 	)
@@ -43,7 +44,7 @@ func TestConfigure(t *testing.T) {
 			"aggregates.<env>.app.<app>.all.requests000.count (5) = p99 <env>.applications.<app>.*.requests000.count\n" +
 				"aggregates.<env>.app.<app>.all.requests001.count (5) = sum <env>.applications.<app>.*.requests001.count\n"}},
 		"coalesce": {coalesce, plain, "coalesce.toml", []string{
-			"listen = \"127.0.0.1:2023\"\n", "listen_pickle = \"\"\n", "data = \"\"\n", "forward_all = false\n",
+			"listen = \"127.0.0.1:2023\"\n", "listen_pickle = \"\"\n", "data = \"\"\n", "forward_all = false\n", "store = \"off\"\n", "http.listen = \"\"\n",
 			"\n[[destination]]\nname = \"sink0\"\naddress = \"127.0.0.1:2003\"\n"}},
 		"coalesce, forwarding": {coalesce, forward, "coalesce.toml", []string{"forward_all = true\n"}},
 		"coalesce, pickle": {coalesce, pickle, "coalesce.toml", []string{
@@ -53,6 +54,9 @@ func TestConfigure(t *testing.T) {
 			"[[route]]\nmode = \"hash\"\nto = [\"sink0\", \"sink1\", \"sink2\", \"sink3\"]\n"}},
 		"coalesce, spooling": {coalesce, spool, "coalesce.toml", []string{
 			"data = \"data\"\n", "spool.rate = 100000000\n", "when_full = \"spool\"\nqueue_datapoints = 200000\n"}},
+		"coalesce, keeping": {coalesce, kept, "coalesce.toml", []string{
+			"data = \"data\"\n", "http.listen = \"127.0.0.1:2024\"\n",
+			"[[keep]]\npattern = \"<env>.applications.<app>.*.*.count\"\nperiod = \"10s\"\n"}},
 		"coalesce, settings": {coalesce, names, "coalesce.toml", []string{
 			"names.deny_list = \"deny.conf\"\n", "data = \"elsewhere\"\n"}},
 		"coalesce, files": {coalesce, names, "deny.conf", []string{"secret\n"}},
@@ -91,7 +95,8 @@ func TestCoalesceConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, w := range slices.Concat(groups...) {
+	all := append(slices.Concat(groups...), workload.Named(), workload.History())
+	for _, w := range all {
 		t.Run(w.Name, func(t *testing.T) {
 			dir := t.TempDir()
 			for name, content := range Coalesce("coalesce", "x").Configure(offer(w)).Files {
@@ -106,6 +111,12 @@ func TestCoalesceConfig(t *testing.T) {
 			if n := len(cfg.AllDestinations()); n != w.Sinks() {
 				t.Errorf("%d destinations, want %d", n, w.Sinks())
 			}
+			if w.Store != (cfg.StoreFile() != "") || !w.Store && cfg.Store.At != "off" || (w.Keep > 0) != (len(cfg.Keeps) == 1) {
+				t.Errorf("store %q in file %q, %d kept", cfg.Store.At, cfg.StoreFile(), len(cfg.Keeps))
+			}
+			if file := filepath.Join(dir, StoreFile); w.Store && cfg.StoreFile() != file {
+				t.Errorf("the store is %s, want %s", cfg.StoreFile(), file)
+			}
 		})
 	}
 }
@@ -118,8 +129,8 @@ func TestPoints(t *testing.T) {
 		t.Fatal(err)
 	}
 	cannot := map[string][]string{
-		"carbon-c-relay":    {"W1+names", "W1+pickle", "W5+spool"}, // it reads no pickle
-		"carbon-aggregator": {"W1+names", "W5+spool"},
+		"carbon-c-relay":    {"W1+names", "W1+pickle", "W1+store", "W1+keep", "W5+spool"}, // it reads no pickle
+		"carbon-aggregator": {"W1+names", "W1+store", "W1+keep", "W5+spool"},
 	}
 	for _, s := range []*System{CarbonCRelay(), CarbonAggregator()} {
 		for _, w := range slices.Concat(groups...) {

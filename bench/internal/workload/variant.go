@@ -23,11 +23,22 @@ func Variants() []Variant {
 			Change: addNames},
 		{Name: "pickle", Of: "W1", About: "sent in pickle as carbon's relay does, 500 datapoints in a frame",
 			Change: func(w *Workload) { w.Pickle = true }},
+		{Name: "store", Of: "W1", About: "cells kept in SQLite, durable before their rows leave, windows as by default",
+			Change: addStore},
+		{Name: "keep", Of: "W1", About: "the same, and each metric kept as it is received, in cells of 10 s",
+			Change: func(w *Workload) { addStore(w); w.Keep, w.MostRuns = 10, 3 }},
 		{Name: "hash", Of: "W5", Forward: true, About: "hashed over four destinations by carbon_ch",
 			Change: func(w *Workload) { w.Destinations = 4 }},
 		{Name: "spool", Of: "W5", Forward: true, About: "all on the disk before the destination comes up",
 			Change: func(w *Workload) { w.Spool, w.MostPoints = true, 4_000_000 }},
 	}
+}
+
+// addStore keeps cells. They go to the store more often than by default, so that a run
+// has its share of that, and need not be waited for.
+func addStore(w *Workload) {
+	w.Store = true
+	w.Settings = map[string]string{"store.cycle": `"2s"`}
 }
 
 // addNames has every new name meet ten rewrite rules and twenty patterns, of which

@@ -14,8 +14,9 @@ func TestSelect(t *testing.T) {
 		"W5+spool,W1+pickle,W5":   "[[W1 W1+pickle] [W5 W5+spool]]",
 		"W4+names,W3":             "[[W3] [W4 W4+names]]",
 		"W5+spool,W5+hash,W5,W5":  "[[W5 W5+hash W5+spool]]",
-		Default():                 "[[W1 W1+names W1+pickle] [W2] [W3] [W4] [W5 W5+hash W5+spool] [W6]]",
+		Default():                 "[[W1 W1+names W1+pickle W1+store W1+keep] [W2] [W3] [W4] [W5 W5+hash W5+spool] [W6]]",
 		"W5+names,W5+pickle":      "[[W5 W5+names W5+pickle]]",
+		"W1+keep,W1+store":        "[[W1 W1+store W1+keep]]",
 		"W6,W5,W4,W3,W2,W1":       "[[W1] [W2] [W3] [W4] [W5] [W6]]",
 		"W6+names,W6+pickle,W2":   "[[W2] [W6 W6+names W6+pickle]]",
 		"W2+pickle,W2+names":      "[[W2 W2+names W2+pickle]]",
@@ -57,7 +58,7 @@ func TestVariants(t *testing.T) {
 		if w.Metrics() != base.Metrics() || w.Lines() != base.Lines() || w.Rules != base.Rules || w.Value(7) != base.Value(7) {
 			t.Errorf("%s has other datapoints or rules", w.Name)
 		}
-		if !w.Pickle && w.Sinks() == 1 && !w.Spool && len(w.Settings) == 0 {
+		if !w.Pickle && w.Sinks() == 1 && !w.Spool && !w.Store && len(w.Settings) == 0 {
 			t.Errorf("%s changes nothing", w.Name)
 		}
 		if !v.Forward && w.Forward != base.Forward {

@@ -33,6 +33,10 @@ type Workload struct {
 	Pickle       bool // datapoints are sent in pickle, as carbon's relay does
 	Destinations int  // what is forwarded is hashed over so many; 0: all goes to one
 	Spool        bool // the destination is down until all that was sent is on the disk
+	Store        bool // closed cells are kept in a store on the disk
+	Keep         int  // the metrics are kept there, too, in cells of so many seconds; 0: they are not
+	HTTP         bool // queries are answered
+	MostRuns     int  // runs of coalesce; 0: as many as the bench makes
 
 	// Settings are what coalesce is configured with beside the usual: values in
 	// TOML by dotted key. Files are what they refer to, content by name.
@@ -56,6 +60,21 @@ func All() []*Workload {
 		{Name: "W6", About: "10 000 metrics, 10 rules, p99 into 100 outputs", Tails: 10, Apps: 10, Servers: 100, Variants: 10,
 			Rules: 10, Method: "p99", CheckPoints: 2_000_000},
 	}
+}
+
+// Named is what is sent so that names can be looked for: a million metrics, each kept.
+func Named() *Workload {
+	return &Workload{Name: "find", Tails: 100, Apps: 100, Servers: 100, Variants: 1, Rules: 1, Method: "sum", Once: true,
+		Store: true, Keep: 86_400, HTTP: true,
+		Settings: map[string]string{"aggregation.max_outputs": "2_000_000"}}
+}
+
+// History is what is sent so that series can be drawn: 100 outputs of three metrics each.
+func History() *Workload {
+	return &Workload{Name: "render", Tails: 10, Apps: 10, Servers: 3, Variants: 1, Rules: 10, Method: "sum",
+		Store: true, HTTP: true,
+		// Longer than a day, so that it does not end while it is being asked for.
+		Settings: map[string]string{"store.retention": `"2d"`}}
 }
 
 // Metrics is the number of distinct metric names.
