@@ -194,7 +194,8 @@ func testKills(t *testing.T, data, config string, lives int, open func() store.S
 		}
 		k.life = make(map[killKey]uint64)
 		stop := k.feed(d.dial("tcp"))
-		time.Sleep(time.Duration(50+lengths.IntN(900)) * time.Millisecond)
+		enough := len(out.got().lines) + 20 + lengths.IntN(700)
+		out.wait("some lines", func(r *received) bool { return len(r.lines) >= enough })
 		switch {
 		case life == lives-1:
 			stop()
@@ -219,6 +220,35 @@ func testKills(t *testing.T, data, config string, lives int, open func() store.S
 	kept := open()
 	defer kept.Close()
 	k.checkStore(kept, want)
+}
+
+// Rows that were queued when the daemon was killed are sent by the next one, however
+// old their buckets are.
+func TestKillWithRowsQueued(t *testing.T) {
+	t.Parallel()
+	out := newSink(t)
+	s := settings{
+		rules: write(t, t.TempDir(), "rules.conf", "k.<x> (1) = sum k.<x>.* grace=0s keep=0\n"),
+		data:  filepath.Join(t.TempDir(), "data"), upstream: out.address, config: quickStore + "[aggregation]\nkeep = 1\n",
+	}
+	d := start(t, s)
+	old := history()
+	feed(d, out, old, "k.a.x 40", "k.a.y 2")
+	rowsAre(out, old, map[string][]string{"k.a": {"42"}})
+	d.forgotten()
+	d.written()
+	kept := scrape(t, d).sum("cells_kept_total")
+	out.down()
+	d.waitLog("destination not connected")
+	at := soon()
+	d.send(fmt.Sprintf("k.a.x 1 %d\nk.b.x 5 %d\n", old, at))
+	await(t, "the cells to be kept", nil, func() bool { return scrape(t, d).sum("cells_kept_total") == kept+2 })
+	d.kill()
+	out.up()
+	d = start(t, s)
+	out.waitLine(fmt.Sprintf("aggregates.k.a 43 %d", old))
+	out.waitLine(fmt.Sprintf("aggregates.k.b 5 %d", at))
+	d.stop()
 }
 
 // killResult has the sums that buckets must have: by output and bucket.

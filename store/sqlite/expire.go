@@ -125,13 +125,8 @@ func (s *Store) dropSeries(last, before int64) (names []string, end int64, err e
 	return names, end, nil
 }
 
-const (
-	// shrinkFrom is the number of pages from which a file that is half empty is
-	// made smaller: 64 MiB. Below it the pages wait to be used again.
-	shrinkFrom = 16384
-	// shrinkAtOnce is how many pages are given back in one transaction.
-	shrinkAtOnce = 2048
-)
+// shrinkAtOnce is how many pages are given back in one transaction.
+const shrinkAtOnce = 2048
 
 // shrink gives pages back to the disk when more than half of the file is free, until
 // it is a quarter. A file whose content comes and goes keeps its pages.
@@ -147,7 +142,7 @@ func (s *Store) shrink(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if again = pages >= shrinkFrom && free > pages/most && pages < last; !again {
+			if again = pages >= s.tuning.shrinkFrom && free > pages/most && pages < last; !again {
 				return nil
 			}
 			most, last = 4, pages

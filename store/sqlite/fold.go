@@ -10,7 +10,8 @@ import (
 	"github.com/coalesce-metrics/coalesce/store"
 )
 
-// tuning says which cells go through a fresh table, and when they leave it.
+// tuning says which cells go through a fresh table, when they leave it, and when the
+// file is made smaller.
 type tuning struct {
 	// wide is how many series a start must have in a batch to go to the fresh
 	// table. Fewer touch few pages wherever they go.
@@ -29,9 +30,16 @@ type tuning struct {
 	foldRows int
 	// foldShare is how many cells of a start a statement moves at least.
 	foldShare int
+	// shrinkFrom is the number of pages from which a file that is half empty is
+	// made smaller. Below it the pages wait to be used again.
+	shrinkFrom int64
 }
 
-var defaultTuning = tuning{wide: 256, deep: 16, foldAt: 48, foldKeep: 8, foldMost: 64, foldRows: 16384, foldShare: 16}
+var defaultTuning = tuning{
+	wide: 256, deep: 16,
+	foldAt: 48, foldKeep: 8, foldMost: 64, foldRows: 16384, foldShare: 16,
+	shrinkFrom: 64 << 20 / pageSize,
+}
 
 // fold moves cells from the fresh table of a step to its slices, about twice as many
 // as were just written, so that the work is spread over the writes. It is part of

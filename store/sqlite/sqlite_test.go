@@ -26,8 +26,15 @@ func openAt(t testing.TB, path string, opts Options) *Store {
 	return s
 }
 
+// open returns a store that does not wait for the disk, which many tests would do
+// most of the time.
 func open(t testing.TB) store.Store {
-	return openAt(t, filepath.Join(t.TempDir(), "store.db"), Options{})
+	t.Helper()
+	s := openAt(t, filepath.Join(t.TempDir(), "store.db"), Options{})
+	if err := s.w.script("PRAGMA synchronous = off"); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func TestStore(t *testing.T) { storetest.Run(t, open) }
@@ -37,7 +44,7 @@ func TestStore(t *testing.T) { storetest.Run(t, open) }
 func TestFolding(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) store.Store {
 		s := open(t).(*Store)
-		s.tuning = tuning{wide: 2, deep: 3, foldAt: 3, foldKeep: 1, foldMost: 2, foldRows: 4, foldShare: 1}
+		s.tuning = tuning{wide: 2, deep: 3, foldAt: 3, foldKeep: 1, foldMost: 2, foldRows: 16, foldShare: 1, shrinkFrom: 1}
 		return s
 	})
 }
@@ -49,4 +56,8 @@ func TestReopen(t *testing.T) {
 	})
 }
 
-func Benchmark(b *testing.B) { storetest.Bench(b, open) }
+func Benchmark(b *testing.B) {
+	storetest.Bench(b, func(t testing.TB) store.Store {
+		return openAt(t, filepath.Join(t.TempDir(), "store.db"), Options{})
+	})
+}
