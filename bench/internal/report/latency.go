@@ -21,12 +21,12 @@ type Latency struct {
 
 // Latencies writes one line for each question.
 func Latencies(w io.Writer, all []*Latency) {
-	header(w, "system", "question", "answer", "KiB", "answers", "first ms", "median ms", "95 % ms", "99 % ms", "longest ms", "CPU ms")
+	header(w, "system", "question", "answer", "KiB", "answers", "first ms", "least ms", "median ms", "95 % ms", "99 % ms", "longest ms", "CPU ms")
 	for _, l := range all {
 		ms := func(d time.Duration) string { return number(float64(d) / 1e6) }
 		line(w, l.System, "`"+l.What+"`", l.Answer,
 			number(float64(l.Bytes)/1024), fmt.Sprint(len(l.Each)),
-			ms(l.First), ms(rank(l.Each, .5)), ms(rank(l.Each, .95)), ms(rank(l.Each, .99)), ms(rank(l.Each, 1)),
+			ms(l.First), ms(rank(l.Each, 0)), ms(rank(l.Each, .5)), ms(rank(l.Each, .95)), ms(rank(l.Each, .99)), ms(rank(l.Each, 1)),
 			ms(l.CPU/time.Duration(max(len(l.Each), 1))))
 	}
 }

@@ -55,10 +55,10 @@ func TestLatencies(t *testing.T) {
 	}
 	var out strings.Builder
 	Latencies(&out, []*Latency{l, {System: "other", What: "x"}})
-	want := "| system | question | answer | KiB | answers | first ms | median ms | 95 % ms | 99 % ms | longest ms | CPU ms |\n" +
-		"|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n" +
-		"| coalesce | `find a.*` | 7 names | 1.50 | 100 | 30.0 | 50.0 | 95.0 | 99.0 | 100 | 2.00 |\n" +
-		"| other | `x` |  | 0.00 | 0 | 0.00 | 0.00 | 0.00 | 0.00 | 0.00 | 0.00 |\n"
+	want := "| system | question | answer | KiB | answers | first ms | least ms | median ms | 95 % ms | 99 % ms | longest ms | CPU ms |\n" +
+		"|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n" +
+		"| coalesce | `find a.*` | 7 names | 1.50 | 100 | 30.0 | 1.00 | 50.0 | 95.0 | 99.0 | 100 | 2.00 |\n" +
+		"| other | `x` |  | 0.00 | 0 | 0.00 | 0.00 | 0.00 | 0.00 | 0.00 | 0.00 | 0.00 |\n"
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
