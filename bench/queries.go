@@ -19,7 +19,7 @@ import (
 
 const (
 	findTimes   = 200 // that each pattern is asked for
-	renderTimes = 50  // that each target is asked for
+	renderTimes = 40  // that each target is asked for
 )
 
 // patterns are looked for among the names of workload.Named. Most have three nodes with

@@ -191,6 +191,16 @@ func (p *process) forgotten() {
 	await(p.t, "buckets to be forgotten", nil, func() bool { return scrape(p.t, p).sum("buckets") == 0 })
 }
 
+// loaded waits until the names of earlier runs are known, before which the query node
+// does not say that there is none.
+func (p *process) loaded() {
+	p.t.Helper()
+	await(p.t, "the names to be loaded", nil, func() bool {
+		_, reply := post(p.t, p, "/v1/query", `{"type":"aggregate_metric","metric":"there.is.none","aggregator":"sum"}`)
+		return strings.Contains(reply, `"code":20`)
+	})
+}
+
 // written waits until the store has all that was closed.
 func (p *process) written() {
 	p.t.Helper()

@@ -165,7 +165,10 @@ func testFullDisk(t *testing.T, data string, disk roomyDisk) {
 	d.kill()
 
 	d = start(t, s)
-	await(t, "the names to be loaded", nil, func() bool { return len(found(t, d, "aggregates.k.*")) == names+3 })
+	d.loaded()
+	if n := len(found(t, d, "aggregates.k.*")); n != names+3 {
+		t.Errorf("%d names are found after a crash, want %d", n, names+3)
+	}
 	got := render(t, d, at, at+1, "aggregates.k.*")
 	for i := range names {
 		v := float64(i)
@@ -294,6 +297,7 @@ func TestBusyStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	d = start(t, s)
+	d.loaded()
 	d.written()
 	for name, v := range map[string]float64{"a": 3, "b": 6} {
 		if got := point(t, d, "aggregates.k."+name, at); got != v {

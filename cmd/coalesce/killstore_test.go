@@ -212,6 +212,7 @@ func testKills(t *testing.T, data, config string, lives int, open func() store.S
 			out.drained() // before the next one speaks
 		}
 	}
+	d.loaded()
 	d.written()
 	want := k.check(out.got())
 	k.checkQueries(d, want)

@@ -56,6 +56,7 @@ func TestLateDataThroughTheStore(t *testing.T) {
 
 	d = start(t, s)
 	add(map[string]string{"slow.a": "1044"})
+	d.loaded()
 	for target, v := range map[string]float64{
 		"aggregates.k.a": 1044, "aggregates.k.a:obvs": 5, "aggregates.k.b:min": 0.5, "aggregates.slow.a": 1044,
 		"aggregates.all.max": 1000, "aggregates.all.p50": 1.5, "aggregates.all.count:sum": 1141.5,
@@ -297,7 +298,7 @@ func TestKeptSeries(t *testing.T) {
 	check()
 	d.stop()
 	d = start(t, s)
-	await(t, "the names to be loaded", nil, func() bool { return len(found(t, d, "*.*.*")) >= 6 })
+	d.loaded()
 	check()
 	balance := balanced(t, d)
 	if n := balance.sum("outputs"); n > 10 {
@@ -367,12 +368,13 @@ func TestNamesAndRows(t *testing.T) {
 	check("a", at)
 	d.stop()
 	d = start(t, s)
-	await(t, "the names to be loaded", nil, func() bool { return len(found(t, d, "aggregates.by.a.*")) == 3 })
+	d.loaded()
 	check("a", at)
 	feed(d, out, at, "r.a.x 8")
 	rowsAre(out, at, map[string][]string{"by.a.sum": {"7", "15"}, "by.a.max": {"4", "8"}})
 	d.kill()
 	d = start(t, s)
+	d.loaded()
 	if v := point(t, d, "aggregates.by.a.max:obvs", at); v != 4 {
 		t.Errorf("%v datapoints after a crash, want 4", v)
 	}

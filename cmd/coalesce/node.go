@@ -96,7 +96,7 @@ func newMemory(cfg *config.Config, log *slog.Logger) (*inMemory, error) {
 	ctx, m.cancel = context.WithCancel(context.Background())
 	m.running.Go(func() { m.agg.Run(ctx) })
 	m.running.Go(func() { m.cells.arch.Run(ctx) })
-	m.running.Go(func() { m.cells.load(ctx) })
+	m.cells.load(ctx) // at once, as there is nothing: no question comes too early
 	return m, nil
 }
 

@@ -257,7 +257,7 @@ func TestNodeOfDaemon(t *testing.T) {
 		t.Error("the connection outlives the daemon")
 	}
 	d = start(t, s)
-	await(t, "the names to be loaded", nil, func() bool { return !strings.Contains(query(storedSample), `"code":11`) })
+	d.loaded()
 	check()
 	reply(t, last.ask, query(last.ask), last.want)
 	d.stop()

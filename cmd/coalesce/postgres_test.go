@@ -77,6 +77,7 @@ func TestPostgresComesAndGoes(t *testing.T) {
 	d.kill()
 	out.drained()
 	d = start(t, s) // without a server
+	await(t, "the names in the journal to be known", nil, func() bool { return found(t, d, "aggregates.k.*")["aggregates.k.c"] })
 	if v := point(t, d, "aggregates.k.c", third); v != 9 {
 		t.Errorf("k.c is %v after a crash, want 9", v)
 	}
@@ -92,7 +93,7 @@ func TestPostgresComesAndGoes(t *testing.T) {
 	}
 	out.waitLine(fmt.Sprintf("aggregates.k.b 9 %d", second))
 	d.written()
-	await(t, "the names to be loaded", nil, func() bool { return found(t, d, "aggregates.k.*")["aggregates.k.b"] })
+	d.loaded()
 	want := map[string]map[int64]float64{
 		"aggregates.k.a": {first: 43, second: 7}, "aggregates.k.b": {second: 9}, "aggregates.k.c": {third: 9, fourth: 1},
 	}

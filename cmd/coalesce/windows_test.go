@@ -144,6 +144,7 @@ func TestWindows(t *testing.T) {
 		t.Errorf("the store has %d series and counts of %v by step, want 4 and 14400 each", len(series), counts)
 	}
 	d = start(t, s)
+	d.loaded()
 	check()
 	d.stop()
 }

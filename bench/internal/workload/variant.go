@@ -26,7 +26,7 @@ func Variants() []Variant {
 		{Name: "store", Of: "W1", About: "cells kept in SQLite, durable before their rows leave, windows as by default",
 			Change: addStore},
 		{Name: "keep", Of: "W1", About: "the same, and each metric kept as it is received, in cells of 10 s",
-			Change: func(w *Workload) { addStore(w); w.Keep, w.MostRuns = 10, 3 }},
+			Change: func(w *Workload) { addStore(w); w.Keep, w.MostRuns = 10, 2 }},
 		{Name: "hash", Of: "W5", Forward: true, About: "hashed over four destinations by carbon_ch",
 			Change: func(w *Workload) { w.Destinations = 4 }},
 		{Name: "spool", Of: "W5", Forward: true, About: "all on the disk before the destination comes up",
