@@ -107,7 +107,11 @@ func (t *trial) start(ctx context.Context) (err error) {
 	t.port, t.web = site.Port, site.SparePort
 	t.setup = t.system.Configure(site)
 	for name, content := range t.setup.Files {
-		if err := os.WriteFile(filepath.Join(t.dir, name), []byte(content), 0o644); err != nil {
+		path := filepath.Join(t.dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 			return err
 		}
 	}

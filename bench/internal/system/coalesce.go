@@ -22,6 +22,9 @@ func Coalesce(name, path string) *System {
 				"coalesce.toml":          coalesceConfig(site),
 			}
 			maps.Copy(files, site.Workload.Files)
+			if n := site.Workload.APIRules; n > 0 {
+				files[rulesFile] = apiRules(n)
+			}
 			return Setup{Files: files, Args: []string{"run", "--config", "coalesce.toml"}}
 		},
 	}
@@ -55,6 +58,9 @@ func coalesceConfig(site Site) string {
 	if w.Store {
 		settings["data"] = strconv.Quote(DataDir)
 		delete(settings, "store") // as by default, SQLite
+	}
+	if w.APIRules > 0 {
+		settings["data"] = strconv.Quote(DataDir)
 	}
 	if w.HTTP {
 		settings["http.listen"] = strconv.Quote(fmt.Sprintf("127.0.0.1:%d", site.SparePort))

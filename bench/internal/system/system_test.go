@@ -99,7 +99,15 @@ func TestCoalesceConfig(t *testing.T) {
 	for _, w := range all {
 		t.Run(w.Name, func(t *testing.T) {
 			dir := t.TempDir()
-			for name, content := range Coalesce("coalesce", "x").Configure(offer(w)).Files {
+			if err := os.Mkdir(filepath.Join(dir, DataDir), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			w.APIRules = min(w.APIRules, rulesEach+1) // enough for two keys, and sooner made
+			files := Coalesce("coalesce", "x").Configure(offer(w)).Files
+			if n := strings.Count(files[rulesFile], "\n"); n != w.APIRules {
+				t.Errorf("%d rules made over HTTP, want %d", n, w.APIRules)
+			}
+			for name, content := range files {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
 					t.Fatal(err)
 				}
@@ -129,8 +137,8 @@ func TestPoints(t *testing.T) {
 		t.Fatal(err)
 	}
 	cannot := map[string][]string{
-		"carbon-c-relay":    {"W1+names", "W1+pickle", "W1+store", "W1+keep", "W5+spool"}, // it reads no pickle
-		"carbon-aggregator": {"W1+names", "W1+store", "W1+keep", "W5+spool"},
+		"carbon-c-relay":    {"W1+names", "W1+pickle", "W1+store", "W1+keep", "W1+api", "W4+api", "W5+spool"}, // it reads no pickle
+		"carbon-aggregator": {"W1+names", "W1+store", "W1+keep", "W1+api", "W4+api", "W5+spool"},
 	}
 	for _, s := range []*System{CarbonCRelay(), CarbonAggregator()} {
 		for _, w := range slices.Concat(groups...) {

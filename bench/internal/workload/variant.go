@@ -11,25 +11,27 @@ import (
 type Variant struct {
 	Name    string // stands behind the workload's and a plus sign, as in W1+names
 	About   string
-	Of      string // the workload that it is measured with unless another is asked for
-	Forward bool   // it can only be had of workloads that are forwarded
+	Of      []string // the workloads that it is measured with unless another is asked for
+	Forward bool     // it can only be had of workloads that are forwarded
 	Change  func(*Workload)
 }
 
 // Variants lists the variants in the order in which they are measured.
 func Variants() []Variant {
 	return []Variant{
-		{Name: "names", Of: "W1", About: "ten rewrite rules and lists of ten patterns to allow and to deny, which change nothing",
+		{Name: "names", Of: []string{"W1"}, About: "ten rewrite rules and lists of ten patterns to allow and to deny, which change nothing",
 			Change: addNames},
-		{Name: "pickle", Of: "W1", About: "sent in pickle as carbon's relay does, 500 datapoints in a frame",
+		{Name: "pickle", Of: []string{"W1"}, About: "sent in pickle as carbon's relay does, 500 datapoints in a frame",
 			Change: func(w *Workload) { w.Pickle = true }},
-		{Name: "store", Of: "W1", About: "cells kept in SQLite, durable before their rows leave, windows as by default",
+		{Name: "store", Of: []string{"W1"}, About: "cells kept in SQLite, durable before their rows leave, windows as by default",
 			Change: addStore},
-		{Name: "keep", Of: "W1", About: "the same, and each metric kept as it is received, in cells of 10 s",
+		{Name: "keep", Of: []string{"W1"}, About: "the same, and each metric kept as it is received, in cells of 10 s",
 			Change: func(w *Workload) { addStore(w); w.Keep, w.MostRuns = 10, 2 }},
-		{Name: "hash", Of: "W5", Forward: true, About: "hashed over four destinations by carbon_ch",
+		{Name: "api", Of: []string{"W1", "W4"}, About: "beside 10 000 rules made over HTTP, which match no metric",
+			Change: func(w *Workload) { w.APIRules = 10_000 }},
+		{Name: "hash", Of: []string{"W5"}, Forward: true, About: "hashed over four destinations by carbon_ch",
 			Change: func(w *Workload) { w.Destinations = 4 }},
-		{Name: "spool", Of: "W5", Forward: true, About: "all on the disk before the destination comes up",
+		{Name: "spool", Of: []string{"W5"}, Forward: true, About: "all on the disk before the destination comes up",
 			Change: func(w *Workload) { w.Spool, w.MostPoints = true, 4_000_000 }},
 	}
 }
@@ -80,7 +82,7 @@ func Default() string {
 	for _, w := range All() {
 		names = append(names, w.Name)
 		for _, v := range Variants() {
-			if v.Of == w.Name {
+			if slices.Contains(v.Of, w.Name) {
 				names = append(names, w.Name+"+"+v.Name)
 			}
 		}

@@ -5,6 +5,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/coalesce-metrics/coalesce/cell"
+	"github.com/coalesce-metrics/coalesce/rules"
 )
 
 func TestSelect(t *testing.T) {
@@ -14,7 +17,7 @@ func TestSelect(t *testing.T) {
 		"W5+spool,W1+pickle,W5":   "[[W1 W1+pickle] [W5 W5+spool]]",
 		"W4+names,W3":             "[[W3] [W4 W4+names]]",
 		"W5+spool,W5+hash,W5,W5":  "[[W5 W5+hash W5+spool]]",
-		Default():                 "[[W1 W1+names W1+pickle W1+store W1+keep] [W2] [W3] [W4] [W5 W5+hash W5+spool] [W6]]",
+		Default():                 "[[W1 W1+names W1+pickle W1+store W1+keep W1+api] [W2] [W3] [W4 W4+api] [W5 W5+hash W5+spool] [W6]]",
 		"W5+names,W5+pickle":      "[[W5 W5+names W5+pickle]]",
 		"W1+keep,W1+store":        "[[W1 W1+store W1+keep]]",
 		"W6,W5,W4,W3,W2,W1":       "[[W1] [W2] [W3] [W4] [W5] [W6]]",
@@ -58,12 +61,34 @@ func TestVariants(t *testing.T) {
 		if w.Metrics() != base.Metrics() || w.Lines() != base.Lines() || w.Rules != base.Rules || w.Value(7) != base.Value(7) {
 			t.Errorf("%s has other datapoints or rules", w.Name)
 		}
-		if !w.Pickle && w.Sinks() == 1 && !w.Spool && !w.Store && len(w.Settings) == 0 {
+		if !w.Pickle && w.Sinks() == 1 && !w.Spool && !w.Store && w.APIRules == 0 && len(w.Settings) == 0 {
 			t.Errorf("%s changes nothing", w.Name)
 		}
 		if !v.Forward && w.Forward != base.Forward {
 			t.Errorf("%s forwards", w.Name)
 		}
+	}
+}
+
+// Each rule made over HTTP looks like those that match, and matches nothing that is sent.
+func TestAPIRulesMatchNothing(t *testing.T) {
+	w := All()[0]
+	metric := string(w.AppendMetric(nil, w.Metrics()-1))
+	var list []*rules.Rule
+	for i := range 300 {
+		pattern, output := APIRule(i)
+		r, err := rules.Compile(rules.Rule{Pattern: pattern, Output: output, Period: 30, Methods: []cell.Method{cell.Avg}}, rules.Options{Strict: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, r)
+	}
+	set := rules.NewSet(list)
+	if got := set.Match(new(rules.Matcher), []byte(metric)); len(got) > 0 {
+		t.Errorf("%s matches %s", metric, got[0].Rule.Pattern)
+	}
+	if got := set.Match(new(rules.Matcher), []byte("prod.applications.app001.server001.latency017.count")); len(got) != 1 || string(got[0].Output) != "aggregates.prod.api.app001.all.latency017.count" {
+		t.Errorf("matches %v, want one", got)
 	}
 }
 

@@ -36,6 +36,7 @@ type Workload struct {
 	Store        bool // closed cells are kept in a store on the disk
 	Keep         int  // the metrics are kept there, too, in cells of so many seconds; 0: they are not
 	HTTP         bool // queries are answered
+	APIRules     int  // rules made over HTTP before; see APIRule
 	MostRuns     int  // runs of coalesce; 0: as many as the bench makes
 
 	// Settings are what coalesce is configured with beside the usual: values in
@@ -164,6 +165,13 @@ func (w *Workload) RuleSet(method string) []Rule {
 		rules[i] = Rule{Method: method, Tail: string(appendTail(nil, stem, i))}
 	}
 	return rules
+}
+
+// APIRule returns the i-th of the rules made over HTTP. It has the shape of a metric,
+// and is told from those that are sent by its last node alone.
+func APIRule(i int) (pattern, output string) {
+	tail := string(appendTail(nil, "latency", i))
+	return "<env>.applications.<app>.*." + tail, "aggregates.<env>.api.<app>.all." + tail
 }
 
 func appendTail(dst []byte, stem string, n int) []byte {
