@@ -152,3 +152,78 @@ func TestReadingWhatIsMissing(t *testing.T) {
 	}
 	c.drops()
 }
+
+// What has come late is read before the archive has answered only where the rest is
+// to be had under the name and period of its own output.
+func TestReadingWhatMayBeOthers(t *testing.T) {
+	const (
+		long    = "out (20) = sum in\n"
+		short   = "out (10) = sum in\n"
+		counted = "out (10) = count in\n"
+		pair    = "out.<method> (10) = sum,count in\n"
+		one     = "out.sum (10) = sum in\n"
+	)
+	type read struct {
+		count int64
+		part  bool
+	}
+	notRead := read{}
+	for name, s := range map[string]struct {
+		row         string
+		rules       []string // the first emits the bucket at 1000, the next that at 1100; each leaves
+		last        string   // gets a late datapoint for 1000
+		asked, told read     // before and after the answer
+	}{
+		"its own":                      {"out", []string{short}, short, read{1, true}, read{2, false}},
+		"of another method":            {"out", []string{short}, counted, read{1, true}, read{2, false}},
+		"of another period":            {"out", []string{long}, short, notRead, notRead},
+		"of another name":              {"out.sum", []string{pair}, one, notRead, notRead},
+		"its own, before another came": {"out", []string{short, long}, short, notRead, read{2, false}},
+		"of the one before the last":   {"out", []string{long, short}, counted, notRead, notRead},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, f := archiving(t, 1000, "", func(cfg *Config) { cfg.OutputIdle = 1 })
+			for i, text := range s.rules {
+				c.reload(text)
+				c.add("in", 1, float64(1001+100*i))
+				c.through(float64(1200 + 200*i)) // emitted, forgotten, and the output has left
+			}
+			c.reload(s.last)
+			c.rows = nil
+			f.slow = true
+			look := func(when string, want read) {
+				t.Helper()
+				var got read
+				held, _ := c.a.Buckets(s.row, 1000, 1001)
+				for _, b := range held {
+					got = read{b.Cell.Count, b.Part}
+				}
+				if got != want {
+					t.Errorf("%s: read %+v, want %+v", when, got, want)
+				}
+			}
+			c.add("in", 1, 1002)
+			look("missing", s.asked)
+			c.through(c.now + 20)
+			look("asked", s.asked)
+			if len(f.answers) != 1 {
+				t.Fatalf("the archive is asked %d times, want 1", len(f.answers))
+			}
+			f.slow = false
+			f.deliver()
+			look("answered", s.told)
+			c.through(c.now + 1)
+			look("closed", s.told)
+			if refused := s.told == notRead; refused != (len(c.rows) == 0) {
+				t.Errorf("emitted %v, refused %v", c.rows, refused)
+			}
+			// What no other has emitted is read at once.
+			from := int64(c.now) / 10 * 10
+			c.add("in", 1, c.now)
+			held, _ := c.a.Buckets(s.row, from, from+10)
+			if len(held) != 1 || held[0].Part {
+				t.Errorf("the newest bucket is read as %+v", held)
+			}
+		})
+	}
+}

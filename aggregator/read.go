@@ -26,8 +26,9 @@ func (b *Bucket) Value() float64 { return b.Method.Value(&b.Cell, b.Values) }
 
 // Buckets returns the buckets held of a row whose start is at or after from and
 // before until, ascending, and whether the row is known at all. The open bucket
-// is among them, one that is too old to be emitted again is not. It waits for lanes
-// that are held.
+// is among them. One that is too old to be emitted again is not, nor one that
+// another output may have emitted, until it is known. It waits for lanes that are
+// held.
 func (a *Aggregator) Buckets(row string, from, until int64) ([]Bucket, bool) {
 	a.mu.RLock()
 	c := a.claims[row]
@@ -65,7 +66,7 @@ func (a *Aggregator) copyBuckets(o *output, feeds []*feed, c *claim, from, until
 	}
 	var found []Bucket
 	for start, b := range o.buckets {
-		if start < from || start >= until || c.at(start) != o || b.silent {
+		if start < from || start >= until || c.at(start) != o || !b.readable() {
 			continue
 		}
 		v := Bucket{Start: start, Period: o.spec.period, Method: method, Cell: b.cell, Open: !b.closed, Part: b.recall != atHand}
@@ -84,6 +85,15 @@ func (a *Aggregator) copyBuckets(o *output, feeds []*feed, c *claim, from, until
 		}
 	}
 	return found
+}
+
+// readable says whether the bucket, with what the archive has of it, is what has
+// been emitted of it and more. The caller holds out.mu.
+func (b *bucket) readable() bool {
+	if b.recall != atHand && b.out.mayBeOthers(b.start) {
+		return false // the archive may have the rest as another output's
+	}
+	return !b.silent
 }
 
 // look adds a lane's part of a bucket to a copy and leaves the lane as it is.
