@@ -162,6 +162,35 @@ func TestPartsThatAreHeld(t *testing.T) {
 	}
 }
 
+// What has come late is shown with the rest of its bucket where longer cells are read, too.
+func TestPartsWithinLongerCells(t *testing.T) {
+	late := bucket(60, 10, cell.Sum, 1)
+	late.Part = true
+	a := &fakeArchive{tiers: []archive.Tier{{Step: 10, Retention: 1000}, {Step: 60, Retention: 1000}}, rolled: 180}
+	for start := int64(60); start < 180; start += 10 {
+		a.cells = append(a.cells, stored(start, 60, 40))
+	}
+	cfg := config(held{"a": {late}})
+	cfg.Archive = a
+	for _, c := range []struct {
+		limit int
+		step  int64
+		want  float64 // of all points
+	}{{0, 10, 1201}, {2, 60, 1201}} {
+		got, err := engine(t, cfg).Fetch(context.Background(), request(59, 179, c.limit, "a:sum"))
+		if err != nil || len(got) != 1 || got[0].Step != c.step {
+			t.Fatal(got, err)
+		}
+		sum := 0.0
+		for _, v := range got[0].Values {
+			sum += v
+		}
+		if sum != c.want {
+			t.Errorf("step %d: the sum is %v, want %v: %v", c.step, sum, c.want, got[0].Values)
+		}
+	}
+}
+
 func TestViews(t *testing.T) {
 	one := bucket(60, 60, cell.Max, 10)
 	three := bucket(120, 60, cell.Max, 10, 20, 30)

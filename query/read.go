@@ -56,25 +56,27 @@ func (f *fetch) cells(p *plan, r ref, stored map[string][]archive.Bucket) ([]arc
 	if len(found) == 0 {
 		return cells, method
 	}
-	held := make([]archive.Bucket, 0, len(found))
+	held := make([]archive.Bucket, len(found))
 	var news []archive.Bucket // of the held ones those that the archive has not got as they are
-	for _, h := range found {
+	for i, h := range found {
 		if h.Method != 0 {
 			method = h.Method // of the rule as it is now
 		}
-		b := archive.Bucket{Start: h.Start, Step: h.Period, Cell: h.Cell, Values: h.Values}
-		if h.Part && !f.complete(&b, cells) {
-			continue
-		}
-		held = append(held, b)
+		held[i] = archive.Bucket{Start: h.Start, Step: h.Period, Cell: h.Cell, Values: h.Values}
 		if !h.Kept {
-			news = append(news, b)
+			news = append(news, held[i])
 		}
 	}
 	if p.step > r.entry.Period && f.engine.cfg.Archive != nil {
 		cells = f.refine(r.entry, cells, news)
 	}
-	return overlay(cells, held), method
+	whole := held[:0]
+	for i, h := range found {
+		if !h.Part || f.complete(&held[i], cells) {
+			whole = append(whole, held[i])
+		}
+	}
+	return overlay(cells, whole), method
 }
 
 // refine puts the cells of its own period in the place of longer ones, where a held
