@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/coalesce-metrics/coalesce/archive"
 )
@@ -24,52 +25,25 @@ type Stream struct {
 // each series the finest that is kept since from; otherwise series whose cells do
 // not fit into the step are left out. What is wrong with the request is an *[Error].
 func (e *Engine) Streams(ctx context.Context, metric string, step, from, until int64) (streams []Stream, known bool, err error) {
-	names := e.cfg.Catalog.ByName(metric)
-	if len(names) > e.cfg.MaxSeries {
-		return nil, true, refuse("more than %d series are named %.200q", e.cfg.MaxSeries, metric)
+	s, err := e.Select(ctx, metric, nil)
+	if err != nil {
+		return nil, true, err
 	}
-	limited, cancel := context.WithTimeout(ctx, e.cfg.Timeout)
-	defer cancel()
-	f := fetch{engine: e, ctx: limited, request: &Request{}, now: e.cfg.Now()}
-	byStep := map[int64]*plan{}
-	var plans []*plan
-	for i, r := range f.refs(names, View{}) {
-		own := step
-		if step == 0 {
-			_, own = f.grid(r.entry.Period, from, until)
-		} else if step%r.entry.Period != 0 {
-			continue
+	defer s.Close()
+	choose := func(period int64) int64 {
+		switch {
+		case step == 0:
+			return s.finest(period, from, until)
+		case step%period != 0:
+			return 0
 		}
-		p := byStep[own]
-		if p == nil {
-			p = &plan{step: own, grid: grid{first: from - mod(from, own), until: until - mod(until, own)}}
-			if p.grid.until < until {
-				p.grid.until += own // the bucket under way
-			}
-			byStep[own] = p
-			plans = append(plans, p)
-		}
-		p.refs = append(p.refs, r)
-		p.at = append(p.at, i)
+		return step
 	}
-	streams = make([]Stream, len(names))
-	for _, p := range plans {
-		stored, err := f.stored(p)
-		if err != nil {
-			return nil, true, err
-		}
-		for i, r := range p.refs {
-			cells, _ := f.cells(p, r, stored)
-			own := tags(r.row)
-			delete(own, "name")
-			streams[p.at[i]] = Stream{Name: r.row, Tags: own, Step: p.step, Cells: slices.Clone(cells)}
-			if f.points += len(cells); f.points > e.cfg.MaxPoints {
-				return nil, true, refuse("more than %d cells; ask for a shorter range", e.cfg.MaxPoints)
-			}
-		}
+	if err := s.Cells(choose, from, until, func(x Stream) { streams = append(streams, x) }); err != nil {
+		return nil, true, err
 	}
-	streams = slices.DeleteFunc(streams, func(s Stream) bool { return s.Name == "" })
-	return streams, len(names) > 0, nil
+	slices.SortFunc(streams, func(x, y Stream) int { return strings.Compare(x.Name, y.Name) })
+	return streams, s.Known, nil
 }
 
 // Merge returns the cells of streams in buckets of step seconds, ascending.

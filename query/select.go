@@ -1,0 +1,136 @@
+package query
+
+import (
+	"context"
+	"slices"
+)
+
+// Selection is series of one metric that a request reads, within the bounds of one
+// request and piece by piece. It belongs to one goroutine, and must be closed.
+type Selection struct {
+	// Known says that there are series of the metric, selected or not.
+	Known bool
+
+	fetch  fetch
+	outer  context.Context
+	cancel context.CancelFunc
+	refs   []ref
+	tags   []map[string]string // of the refs
+}
+
+// Select finds the series whose name, without its tags, is metric and whose tags,
+// which are without "name", are taken. A nil take takes all. What is wrong with the
+// request is an *[Error].
+func (e *Engine) Select(ctx context.Context, metric string, take func(tags map[string]string) bool) (*Selection, error) {
+	limited, cancel := context.WithTimeout(ctx, e.cfg.Timeout)
+	s := &Selection{
+		fetch: fetch{engine: e, ctx: limited, request: &Request{}, now: e.cfg.Now()},
+		outer: ctx, cancel: cancel,
+	}
+	names := e.cfg.Catalog.ByName(metric)
+	s.Known = len(names) > 0
+	for i, name := range names {
+		if i%1024 == 0 && limited.Err() != nil {
+			cancel()
+			return nil, s.overdue(limited.Err())
+		}
+		own := tags(name)
+		delete(own, "name")
+		if take != nil && !take(own) {
+			continue
+		}
+		entry, ok := e.cfg.Catalog.Get(name)
+		if !ok { // it has just gone
+			continue
+		}
+		if len(s.refs) == e.cfg.MaxSeries {
+			cancel()
+			return nil, refuse("more than %d series of %.200q; ask for some of them by their tags", e.cfg.MaxSeries, metric)
+		}
+		s.refs = append(s.refs, ref{row: name, entry: entry})
+		s.tags = append(s.tags, own)
+	}
+	return s, nil
+}
+
+// Len returns how many series there are.
+func (s *Selection) Len() int { return len(s.refs) }
+
+// Close ends the reading. A second Close does nothing.
+func (s *Selection) Close() { s.cancel() }
+
+// overdue says what an error is about that the end of the request's time may have
+// caused.
+func (s *Selection) overdue(err error) error {
+	if s.fetch.ctx.Err() == nil || s.outer.Err() != nil {
+		return err
+	}
+	return refuse("the query took longer than %v; ask for fewer series, or for a shorter range", s.fetch.engine.cfg.Timeout)
+}
+
+// chunk is how many cells are read at a time, if every bucket has one.
+const chunk = 1 << 18
+
+// Cells yields the series, in no order, each once, with the cells that start at or
+// after from and before until. These bounds are aligned outwards to the step of the
+// cells, which step chooses by the period in which those of a series come in; where
+// it is 0, the series is left out. The names and tags of the streams are not to be
+// changed. What is wrong with the request is an *[Error].
+func (s *Selection) Cells(step func(period int64) int64, from, until int64, yield func(Stream)) error {
+	f := &s.fetch
+	for _, p := range s.plans(step, from, until) {
+		expected := (p.grid.until-p.grid.first)/p.step + 1
+		some := int(max(1, chunk/expected))
+		for first := 0; first < len(p.refs); first += some {
+			part := *p
+			part.refs = p.refs[first:min(first+some, len(p.refs))]
+			stored, err := f.stored(&part)
+			if err != nil {
+				return s.overdue(err)
+			}
+			for i, r := range part.refs {
+				cells, _ := f.cells(&part, r, stored)
+				if f.points += len(cells); f.points > f.engine.cfg.MaxPoints {
+					return refuse("more than %d cells; ask for a shorter range, or for fewer series by their tags", f.engine.cfg.MaxPoints)
+				}
+				yield(Stream{Name: r.row, Tags: s.tags[p.at[first+i]], Step: p.step, Cells: slices.Clone(cells)})
+			}
+		}
+	}
+	return nil
+}
+
+// plans sorts the series by the step of their cells.
+func (s *Selection) plans(step func(period int64) int64, from, until int64) []*plan {
+	byStep := map[int64]*plan{}
+	byPeriod := map[int64]int64{}
+	var plans []*plan
+	for i, r := range s.refs {
+		own, ok := byPeriod[r.entry.Period]
+		if !ok {
+			own = step(r.entry.Period)
+			byPeriod[r.entry.Period] = own
+		}
+		if own == 0 {
+			continue
+		}
+		p := byStep[own]
+		if p == nil {
+			p = &plan{step: own, grid: grid{first: from - mod(from, own), until: until - mod(until, own)}}
+			if p.grid.until < until {
+				p.grid.until += own // the bucket under way
+			}
+			byStep[own] = p
+			plans = append(plans, p)
+		}
+		p.refs = append(p.refs, r)
+		p.at = append(p.at, i)
+	}
+	return plans
+}
+
+// finest returns the step of the finest cells that are kept since from.
+func (s *Selection) finest(period, from, until int64) int64 {
+	_, own := s.fetch.grid(period, from, until)
+	return own
+}
