@@ -26,7 +26,9 @@ type QueryConfig struct {
 	// Tiers returns the steps at which cells of a period are kept, ascending. Nil is
 	// for nothing but what is held.
 	Tiers func(period int64) []archive.Tier
-	Now   func() time.Time
+	// Loaded says that the series of earlier runs are known.
+	Loaded func() bool
+	Now    func() time.Time
 	// Logger is told of faults that are not the client's.
 	Logger *slog.Logger
 }
@@ -88,11 +90,15 @@ func (d *reader) answer(r *http.Request, now time.Time) (*answered, error) {
 	if err := d.available(q, m, now.Unix()); err != nil {
 		return nil, err
 	}
+	loaded := d.cfg.Loaded() // before it is looked
 	s, err := d.cfg.Engine.Select(r.Context(), m.Name, q.filter)
 	if err != nil {
 		return nil, clientError(err)
 	}
 	defer s.Close()
+	if !s.Known && !loaded {
+		return nil, &failure{status: http.StatusServiceUnavailable, system: []string{"the series in the store are not known yet; try again soon"}}
+	}
 	series, next, err := d.read(s, q, now.Unix())
 	if err != nil {
 		return nil, clientError(err)

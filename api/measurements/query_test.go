@@ -38,6 +38,7 @@ type kept struct {
 	held    map[string][]aggregator.Bucket
 	windows []archive.Tier
 	off     bool // no archive
+	loading bool
 	bounds  func(*query.Config)
 
 	mu   sync.Mutex
@@ -122,6 +123,7 @@ func (k *kept) serve(t testing.TB) func(path string) (int, string) {
 	}
 	cfg := QueryConfig{
 		Metric: func(name string) *attributes.Metric { return k.metrics[strings.ToLower(name)] },
+		Loaded: func() bool { return !k.loading },
 		Now:    func() time.Time { return time.Unix(queryNow, 500_000_000) }, Logger: log,
 	}
 	if !k.off {
@@ -483,6 +485,20 @@ func TestQueryWithoutStore(t *testing.T) {
 	k.held["Load;a=1"] = []aggregator.Bucket{held(1, queryNow-5, 3), held(1, queryNow, 4)}
 	code, got := k.serve(t)("/v1/measurements/load?resolution=1&start_time=0")
 	if want := fmt.Sprintf(`[{"time":%d,"value":3},{"time":%d,"value":4}]`, queryNow-5, queryNow); code != 200 || !strings.Contains(got, want) {
+		t.Error(code, got)
+	}
+}
+
+// While names are loaded, nobody knows whether a metric has series.
+func TestQueryWhileLoading(t *testing.T) {
+	k := newKept()
+	k.loading = true
+	k.add("Load;a=1", 1, queryNow-5, 3)
+	do := k.serve(t)
+	if code, got := do("/v1/measurements/empty?resolution=1&duration=60"); code != 503 || !strings.HasPrefix(got, `{"errors":{"system":["the series in the store are not known yet`) {
+		t.Error(code, got)
+	}
+	if code, got := do("/v1/measurements/load?resolution=1&duration=60"); code != 200 || !strings.Contains(got, `"value":3`) {
 		t.Error(code, got)
 	}
 }
