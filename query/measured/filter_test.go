@@ -104,6 +104,7 @@ func TestSearch(t *testing.T) {
 		"((a=1))":                {[]string{"a=1"}, []string{""}},
 		"A=X AND NOT b=1 Or c=1": {[]string{"a=x", "c=1 b=1"}, []string{"a=x b=1"}},
 		` a = "new york" `:       {[]string{"a=new_york"}, []string{"a=new"}},
+		strings.Repeat("(not a=1) and ", 60) + "b=1": {[]string{"b=1"}, []string{"a=1 b=1"}},
 		`a="x*"`:                 {[]string{"a=xy"}, []string{"a=y"}},
 		"not=1 and and=2":        {[]string{"not=1 and=2"}, []string{"not=1"}},
 		"a=not or a=and":         {[]string{"a=not", "a=and"}, []string{"a=1"}},
@@ -164,6 +165,15 @@ func TestSearchErrors(t *testing.T) {
 
 // A pattern matches what the regular expression matches in which each star is .*.
 func TestGlob(t *testing.T) {
+	for _, c := range []struct {
+		pattern, text string
+		want          bool
+	}{{"a*a", "a", false}, {"a*a", "aa", true}, {"ab*ba", "aba", false}, {"*ab*ab*", "xabab", true}, {"*ab*ab*", "xab", false}, {"", "", true}, {"*", "", true}} {
+		g := newGlob(c.pattern)
+		if got := g.match(c.text); got != c.want {
+			t.Errorf("%q matches %q: %v", c.pattern, c.text, got)
+		}
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		pattern := rapid.StringMatching(`[ab*.]{0,8}`).Draw(t, "pattern")
 		text := rapid.StringMatching(`[ab.]{0,10}`).Draw(t, "text")
