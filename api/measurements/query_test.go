@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
@@ -23,6 +24,7 @@ import (
 	"github.com/coalesce-metrics/coalesce/attributes"
 	"github.com/coalesce-metrics/coalesce/catalog"
 	"github.com/coalesce-metrics/coalesce/cell"
+	"github.com/coalesce-metrics/coalesce/keys"
 	"github.com/coalesce-metrics/coalesce/query"
 )
 
@@ -136,7 +138,9 @@ func (k *kept) serve(t testing.TB) func(path string) (int, string) {
 	if cfg.Engine, err = query.New(qc); err != nil {
 		t.Fatal(err)
 	}
-	server, err := api.New(api.Config{Routes: New(Config{Query: NewQuery(cfg)}).Routes(), Logger: log})
+	server, err := api.New(api.Config{Logger: log, Routes: []api.Route{{
+		Path: Path + "/{metric}", Methods: []string{http.MethodGet}, Role: keys.Read, Handler: NewQuery(cfg),
+	}}})
 	if err != nil {
 		t.Fatal(err)
 	}
