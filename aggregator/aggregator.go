@@ -37,7 +37,7 @@ type Output struct {
 	Name    string
 	Methods []cell.Method
 	Period  int64 // seconds
-	Input   bool  // made by rules.NewInput: the series itself
+	Input   bool  // the series itself, of which no rows are sent: by rules.NewInput or a Stream
 }
 
 // Config says how to aggregate. All times are in seconds.
@@ -117,7 +117,10 @@ type Aggregator struct {
 	cfg       Config
 	hasher    series.Hasher
 	table     *series.Table
-	lanes     []*Lane
+	lanes     []*Lane                      // those of Acquire, then measured
+	pool      []*Lane                      // those of Acquire
+	measured  *Lane                        // of AddMeasurements
+	streams   atomic.Pointer[[]*ruleState] // by StreamID
 	hints     sync.Pool
 	rules     atomic.Pointer[ruleSet]
 	feeds     *registry[feed]
@@ -133,7 +136,12 @@ type Aggregator struct {
 	outputs   map[string]*output
 	claims    map[string]*claim // by row name
 	ruleByID  map[string]*ruleState
-	freeFeeds []handle // with the generation to use next
+	streamIDs map[Stream]StreamID
+	turns     int              // the last given to an output, see output.turn
+	views     map[string]*view // by rules.View.ID
+	viewRows  int              // outputs that are rows of views, with those in leaving
+	leaving   []*output        // rows of views that are gone, still in the lanes
+	freeFeeds []handle         // with the generation to use next
 	nextFeed  uint32
 	fanIndex  map[string]uint32
 	fanGen    uint16
@@ -166,6 +174,8 @@ func New(cfg Config) (*Aggregator, error) {
 		outputs:   make(map[string]*output),
 		claims:    make(map[string]*claim),
 		ruleByID:  make(map[string]*ruleState),
+		streamIDs: make(map[Stream]StreamID),
+		views:     make(map[string]*view),
 		fanIndex:  make(map[string]uint32),
 		departed:  make(map[string]leftRow),
 		departure: noSpan,
@@ -178,9 +188,11 @@ func New(cfg Config) (*Aggregator, error) {
 	}
 	a.tick.now = a.started
 	a.fans.Store(new(registry[fan]))
-	for range cfg.Lanes {
+	a.streams.Store(new([]*ruleState))
+	for range cfg.Lanes + 1 {
 		a.lanes = append(a.lanes, &Lane{agg: a, others: make(map[otherKey]*slot)})
 	}
+	a.pool, a.measured = a.lanes[:cfg.Lanes], a.lanes[cfg.Lanes]
 	var next atomic.Int64
 	a.hints.New = func() any { i := int(next.Add(1)-1) % cfg.Lanes; return &i }
 	if cfg.Rules == nil {

@@ -41,7 +41,7 @@ type Closed struct {
 	// several; see rules.AppendRow.
 	Output  string
 	Methods []cell.Method // of the rows that it makes
-	Input   bool          // made by rules.NewInput
+	Input   bool          // as in Output
 	Period  int64
 	Start   int64
 	Cell    *cell.Cell
@@ -130,7 +130,7 @@ func (a *Aggregator) ask() {
 			case err != nil || found[i].Lost: // Covers says by then what becomes of it
 				b.recall, b.closeAt = missing, now+recallRetry
 			default:
-				b.complete(&found[i])
+				a.complete(b, &found[i])
 				b.closeAt = now
 			}
 			b.plan(&a.schedule)
@@ -176,7 +176,7 @@ func (b *bucket) giveUp(cover Cover) {
 }
 
 // complete adds what was recalled. The caller holds out.mu.
-func (b *bucket) complete(r *Recalled) {
+func (a *Aggregator) complete(b *bucket, r *Recalled) {
 	if r.Cell.Count == 0 && b.out.mayBeOthers(b.start) {
 		b.giveUp(NotCovered)
 		return
@@ -187,7 +187,7 @@ func (b *bucket) complete(r *Recalled) {
 	}
 	late, lateValues := b.cell, b.values
 	b.cell, b.values = r.Cell, r.Values
-	b.absorb(&late, lateValues)
+	a.stat.replaced.Add(uint64(b.absorb(&late, lateValues)))
 	if b.values.Len() != b.cell.Count {
 		b.values = nil // one of the two held none
 	}
@@ -226,7 +226,7 @@ func (a *Aggregator) recallNow(all []*bucket) {
 		case got.found[i].Lost:
 			b.giveUp(a.cfg.Archive.Covers(b.out.spec.period, b.start))
 		default:
-			b.complete(&got.found[i])
+			a.complete(b, &got.found[i])
 		}
 		b.out.mu.Unlock()
 	}
@@ -236,10 +236,10 @@ func (a *Aggregator) recallNow(all []*bucket) {
 // holds b.out.mu.
 func (a *Aggregator) keep(b *bucket) {
 	o := b.out
-	if a.cfg.Archive == nil || b.kept == b.cell.Count || !o.keeps(b.start) {
+	if a.cfg.Archive == nil || b.kept == b.cell.Count && !b.unkept || !o.keeps(b.start) {
 		return
 	}
-	b.kept = b.cell.Count
+	b.kept, b.unkept = b.cell.Count, false
 	c := Closed{Output: o.name, Methods: o.methodsOf(func(i int) bool { return o.emits(i, b.start) }), Input: o.spec.input, Period: o.spec.period, Start: b.start}
 	c.Cell, c.Values = &b.cell, b.values
 	if b.part != nil {

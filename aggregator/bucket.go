@@ -16,10 +16,12 @@ const (
 	Conflict                // a rule earlier in the file gives the output another method or period
 	OutputsFull             // it would begin one output more than MaxOutputs
 	BucketsFull             // it would begin one bucket more than MaxBuckets
+	NotFinite               // a view counts no infinities
+	NotIntegral             // the view counts integers
 	NumDrops
 )
 
-var dropNames = [NumDrops]string{"too_old", "too_new", "conflict", "outputs_full", "buckets_full"}
+var dropNames = [NumDrops]string{"too_old", "too_new", "conflict", "outputs_full", "buckets_full", "not_finite", "not_integral"}
 
 // String returns the reason as written in metrics.
 func (d Drop) String() string { return dropNames[d] }
@@ -48,6 +50,10 @@ type bucket struct {
 	closed  bool
 	partial bool // began before this run
 	gone    bool
+
+	// A later part has taken the place of others, which the count need not show:
+	// since the last emission, and since the archive last got it.
+	changed, unkept bool
 
 	recall   recallState
 	recalled bool  // what the archive had is part of it
@@ -133,8 +139,12 @@ func (a *Aggregator) firstWrite(o *output, now float64) float64 {
 }
 
 // absorb adds a lane's part to the bucket, and takes its values over if it has
-// none. The caller holds out.mu.
-func (b *bucket) absorb(c *cell.Cell, v *cell.Values) {
+// none. It returns how many datapoints gave way to later ones. The caller holds
+// out.mu.
+func (b *bucket) absorb(c *cell.Cell, v *cell.Values) (replaced int64) {
+	if b.out.spec.replace {
+		return b.replace(c)
+	}
 	if b.part != nil {
 		b.part.absorb(c, v)
 	}
@@ -144,6 +154,7 @@ func (b *bucket) absorb(c *cell.Cell, v *cell.Values) {
 	} else {
 		b.values.Merge(v)
 	}
+	return 0
 }
 
 // turnBack moves to the past what was noted or planned by a clock that was wrong,

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 
 	"github.com/coalesce-metrics/coalesce/cell"
 	"github.com/coalesce-metrics/coalesce/rules"
 )
 
-// A checkpoint is, after the magic, a sequence of rules, of outputs, of hulls of
+// A checkpoint is, after the magic, a sequence of rules and streams, of outputs, of hulls of
 // outputs that have left, and of terms of rows that more than one output makes;
 // its last four bytes are the CRC-32C of all before. Numbers are varints, floats
 // eight bytes little-endian, texts carry their length. Version 1:
@@ -29,10 +30,11 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // What a checkpoint says of an output, and of a bucket.
 const (
-	flagValues = 1 << 0
-	flagInput  = 1 << 1
-	flagOthers = 1 << 2 // the span follows that others may have emitted
-	flagViews  = 1 << 3
+	flagValues  = 1 << 0
+	flagInput   = 1 << 1
+	flagOthers  = 1 << 2 // the span follows that others may have emitted
+	flagViews   = 1 << 3
+	flagReplace = 1 << 4
 
 	flagClosed  = 1 << 0
 	flagPartial = 1 << 1
@@ -42,6 +44,7 @@ const (
 	flagSilent   = 1 << 4
 	flagRevoked  = 1 << 5
 	flagPart     = 1 << 6 // the part follows that the archive has not got
+	flagChanged  = 1 << 7 // not as it was emitted, or as the archive got it
 )
 
 // Checkpoint returns all that a later run needs to go on with: the open and
@@ -59,8 +62,9 @@ func (a *Aggregator) Checkpoint() []byte {
 	e.float(a.notBefore)
 	e.span(a.departure)
 	set := a.rules.Load()
-	e.uint(uint64(len(set.states)))
-	for _, st := range set.states {
+	streams := *a.streams.Load()
+	e.uint(uint64(len(set.states) + len(streams)))
+	for _, st := range slices.Concat(set.states, streams) {
 		e.text(st.rule.ID)
 	}
 	index := make(map[*output]int64, len(a.outputs))
@@ -68,7 +72,7 @@ func (a *Aggregator) Checkpoint() []byte {
 	for _, o := range a.outputs {
 		index[o] = int64(len(index))
 		o.mu.Lock()
-		e.output(o)
+		e.output(o, len(set.states))
 		o.mu.Unlock()
 	}
 	e.uint(uint64(len(a.departed)))
@@ -116,7 +120,8 @@ func (e *encoder) term(t term, index map[*output]int64) {
 	e.span(hull)
 }
 
-func (e *encoder) output(o *output) {
+// output writes o; rules is how many there are before the streams.
+func (e *encoder) output(o *output, rules int) {
 	e.text(o.name)
 	e.int(o.spec.period)
 	e.uint(uint64(len(o.spec.methods)))
@@ -124,7 +129,9 @@ func (e *encoder) output(o *output) {
 		e.text(m.String())
 	}
 	rule := int64(-1)
-	if pos := o.pos(); pos != gone {
+	if st := o.rule.Load(); st != nil && st.stream != nil {
+		rule = int64(rules) + int64(st.id)
+	} else if pos := o.pos(); pos != gone {
 		rule = int64(pos)
 	}
 	e.int(rule)
@@ -137,6 +144,9 @@ func (e *encoder) output(o *output) {
 	}
 	if o.views {
 		flags |= flagViews
+	}
+	if o.spec.replace {
+		flags |= flagReplace
 	}
 	if o.others != noSpan {
 		flags |= flagOthers
@@ -176,6 +186,7 @@ func (b *bucket) flags() (flags uint64) {
 	}{
 		{b.closed, flagClosed}, {b.partial, flagPartial}, {b.recall != atHand, flagMissing}, {b.recalled, flagRecalled},
 		{b.silent, flagSilent}, {b.revoked, flagRevoked}, {b.part != nil, flagPart},
+		{b.changed || b.unkept, flagChanged},
 	} {
 		if f.set {
 			flags |= f.flag
@@ -203,13 +214,18 @@ func (a *Aggregator) Restore(data []byte) error {
 	a.tick.now = d.float()
 	a.notBefore = max(a.notBefore, d.float())
 	a.departure = d.hull()
-	var ids []string
+	var speakers []*ruleState // nil for rules that are no more
 	for range d.count() {
-		ids = append(ids, d.text())
+		id := d.text()
+		st := a.ruleByID[id]
+		if s, ok := parseStream(id); ok {
+			st, _ = a.stream(s)
+		}
+		speakers = append(speakers, st)
 	}
 	var outs []*output
 	for range d.count() {
-		if o := a.restoreOutput(&d, ids); o != nil {
+		if o := a.restoreOutput(&d, speakers); o != nil {
 			outs = append(outs, o)
 		}
 	}
@@ -228,7 +244,7 @@ func (a *Aggregator) Restore(data []byte) error {
 	return nil
 }
 
-func (a *Aggregator) restoreOutput(d *decoder, ids []string) *output {
+func (a *Aggregator) restoreOutput(d *decoder, speakers []*ruleState) *output {
 	name, period := d.text(), d.period()
 	var methods []cell.Method
 	for range d.count() {
@@ -245,7 +261,8 @@ func (a *Aggregator) restoreOutput(d *decoder, ids []string) *output {
 		return nil
 	}
 	rule, flags := d.int(), d.uint()
-	sp := makeSpec(period, methods, flags&flagInput != 0)
+	sp := makeSpec(period, methods, flags&flagInput != 0).replacing(flags&flagReplace != 0)
+	d.bad = d.bad || sp.replace && (len(methods) > 1 || flags&flagValues != 0 || methods[0].NeedsValues())
 	if a.outputs[name+sp.key] != nil {
 		d.bad = true
 		return nil
@@ -258,8 +275,8 @@ func (a *Aggregator) restoreOutput(d *decoder, ids []string) *output {
 	}
 	o.views = flags&flagViews != 0
 	o.timing = timing{grace: d.length(), amend: d.length(), keep: d.length()}
-	if rule >= 0 && rule < int64(len(ids)) {
-		if st := a.ruleByID[ids[rule]]; st != nil {
+	if rule >= 0 && rule < int64(len(speakers)) {
+		if st := speakers[rule]; st != nil {
 			o.rule.Store(st)
 			o.inForce = true
 			o.timing = a.timing(st.rule, sp)
@@ -293,6 +310,8 @@ func (a *Aggregator) restoreBucket(d *decoder, o *output) {
 	if d.bad {
 		return
 	}
+	b.changed = flags&flagChanged != 0
+	b.unkept = b.changed
 	b.recalled, b.silent, b.revoked = flags&flagRecalled != 0, flags&flagSilent != 0, flags&flagRevoked != 0
 	b.carried = b.cell.Count
 	if flags&flagMissing != 0 {
@@ -307,7 +326,8 @@ func (a *Aggregator) restoreBucket(d *decoder, o *output) {
 	if o.buckets == nil {
 		o.buckets = make(map[int64]*bucket)
 	}
-	if b.start != floor(b.start, o.spec.period) || o.buckets[b.start] != nil || b.emitted < 0 || b.emitted > b.cell.Count {
+	if b.start != floor(b.start, o.spec.period) || o.buckets[b.start] != nil || b.emitted < 0 ||
+		b.emitted > b.cell.Count && !o.spec.replace {
 		d.bad = true
 		return
 	}

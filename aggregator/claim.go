@@ -247,11 +247,16 @@ func (a *Aggregator) settle(o *output) {
 	}
 }
 
+// pos is how early the rule stands that speaks for o. The caller holds a.mu.
 func (o *output) pos() int {
-	if r := o.rule.Load(); r != nil {
+	switch r := o.rule.Load(); {
+	case r == nil:
+		return gone
+	case r.stream != nil:
+		return streamed - o.turn
+	default:
 		return r.pos
 	}
-	return gone
 }
 
 func (a *Aggregator) settleClaim(c *claim) {
@@ -303,11 +308,10 @@ func (a *Aggregator) settleClaim(c *claim) {
 // settleClaims settles all rows that several outputs make, and moves every
 // output to the first of its rules. The caller holds a.mu.
 func (a *Aggregator) settleClaims() {
-	specs := a.rules.Load().specs
 	for _, o := range a.outputs {
 		for _, f := range o.feeds {
 			for _, r := range f.rules {
-				if r.pos < o.pos() && specs[r.pos].key == o.spec.key {
+				if r.pos < o.pos() && r.spec.key == o.spec.key {
 					a.adopt(o, r)
 				}
 			}

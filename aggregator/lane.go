@@ -39,6 +39,7 @@ type Lane struct {
 	naming  naming.Scratch
 	bound   []handle
 	feeds   []*feed
+	targets []target
 	fan     *fan // of the last contribute
 	run     run
 	count   laneCount
@@ -67,6 +68,7 @@ type laneCount struct {
 	filtered             [naming.NumReasons]uint64
 	badTags              uint64 // names
 	contributions, added uint64
+	replaced             uint64
 	dropped              [NumDrops]uint64
 	forwarded            uint64
 	learned              uint64
@@ -84,19 +86,19 @@ func (a *Aggregator) Acquire() *Lane {
 	// The pool remembers by processor which lane it used last.
 	hint := a.hints.Get().(*int)
 	i := *hint
-	for range a.lanes {
-		if l := a.lanes[i]; l.mu.TryLock() {
+	for range a.pool {
+		if l := a.pool[i]; l.mu.TryLock() {
 			*hint = i
 			a.hints.Put(hint)
 			l.begin()
 			return l
 		}
-		if i++; i == len(a.lanes) {
+		if i++; i == len(a.pool) {
 			i = 0
 		}
 	}
 	a.hints.Put(hint)
-	l := a.lanes[i]
+	l := a.pool[i]
 	l.mu.Lock()
 	l.begin()
 	return l
@@ -185,11 +187,11 @@ func (l *Lane) AddCollected(b *plaintext.Batch) {
 func (l *Lane) addSlow(b *plaintext.Batch, i int, ref series.Ref) {
 	p := &b.Points[i]
 	if ref == 0 {
-		ref = l.learn(b.Name(i), l.hashes[i])
+		ref = l.learn(b.Name(i), l.hashes[i], nil)
 	}
 	for !l.contribute(ref, p.Value, p.Time) {
 		// An output has left since the name was looked up.
-		ref = l.relearn(b.Name(i), l.hashes[i])
+		ref = l.relearn(b.Name(i), l.hashes[i], nil)
 	}
 	switch ref & kindMask {
 	case kindFiltered:
@@ -220,20 +222,36 @@ func (l *Lane) addSlow(b *plaintext.Batch, i int, ref series.Ref) {
 // contribute adds a value to all outputs that ref leads to. It returns false,
 // with nothing added, if ref is stale.
 func (l *Lane) contribute(ref series.Ref, v, t float64) bool {
+	if !l.gather(ref) {
+		return false
+	}
+	for _, f := range l.feeds {
+		l.add(f, v, t)
+	}
+	// Outputs that could not be made count each time.
+	for range refFull(ref) {
+		l.drop(nil, OutputsFull, 1)
+	}
+	return true
+}
+
+// gather puts the feeds that ref leads to into l.feeds, and its fan, if it has
+// one, into l.fan. It returns false if ref is stale.
+func (l *Lane) gather(ref series.Ref) bool {
+	l.feeds = l.feeds[:0]
 	switch ref & kindMask {
 	case kindOne:
 		f := l.agg.feedOf(handleOf(ref))
 		if f == nil {
 			return false
 		}
-		l.add(f, v, t)
+		l.feeds = append(l.feeds, f)
 	case kindMany:
 		m := l.agg.fanOf(ref)
 		if m == nil {
 			return false
 		}
 		l.fan = m
-		l.feeds = l.feeds[:0]
 		for _, h := range m.to {
 			f := l.agg.feedOf(h)
 			if f == nil {
@@ -241,39 +259,36 @@ func (l *Lane) contribute(ref series.Ref, v, t float64) bool {
 			}
 			l.feeds = append(l.feeds, f)
 		}
-		for _, f := range l.feeds {
-			l.add(f, v, t)
-		}
-	}
-	// Outputs that could not be made count each time.
-	for range refFull(ref) {
-		l.drop(nil, OutputsFull)
 	}
 	return true
 }
 
 // add adds a value to one output.
 func (l *Lane) add(f *feed, v, t float64) {
-	for {
-		if int(f.num) < len(l.slots) {
-			s := &l.slots[f.num]
-			if uint64(int64(t)-s.start) < uint64(s.span) && t >= 0 && t <= l.limit && s.gen == f.gen {
-				l.addTo(s, v, t)
-				return
-			}
-		}
-		s, reason, other := l.slot(f, t)
-		switch {
-		case other != nil:
-			f = other
-			continue
-		case s == nil:
-			l.drop(f, reason)
-		default:
-			l.addTo(s, v, t)
-		}
+	if f.odd {
+		l.addOdd(f, v, t)
 		return
 	}
+	s, reason, other := l.slotAt(f, t)
+	switch {
+	case other != nil:
+		l.add(other, v, t)
+	case s == nil:
+		l.drop(f, reason, 1)
+	default:
+		l.addTo(s, v, t)
+	}
+}
+
+// slotAt is slot, and quick where the bucket is the newest.
+func (l *Lane) slotAt(f *feed, t float64) (*slot, Drop, *feed) {
+	if int(f.num) < len(l.slots) {
+		s := &l.slots[f.num]
+		if uint64(int64(t)-s.start) < uint64(s.span) && t >= 0 && t <= l.limit && s.gen == f.gen {
+			return s, added, nil
+		}
+	}
+	return l.slot(f, t)
 }
 
 func (l *Lane) addTo(s *slot, v, t float64) {
@@ -285,13 +300,14 @@ func (l *Lane) addTo(s *slot, v, t float64) {
 	l.count.added++
 }
 
-func (l *Lane) drop(f *feed, reason Drop) {
-	l.count.contributions++
-	l.count.dropped[reason]++
+// drop counts n datapoints that a feed, if it is known, does not take.
+func (l *Lane) drop(f *feed, reason Drop, n uint64) {
+	l.count.contributions += n
+	l.count.dropped[reason] += n
 	if f != nil {
 		for _, r := range f.rules {
-			r.dropped.Add(1)
-			r.matched.Add(1)
+			r.dropped.Add(n)
+			r.matched.Add(n)
 		}
 	}
 }
@@ -312,6 +328,10 @@ func (l *Lane) slot(f *feed, t float64) (*slot, Drop, *feed) {
 	}
 	sec := int64(math.Floor(t))
 	o := f.out
+	if o.spec.view != nil {
+		s, reason := l.viewSlot(f)
+		return s, reason, nil
+	}
 	o.mu.Lock()
 	if o.hasLeft.Load() {
 		o.mu.Unlock()
@@ -322,6 +342,9 @@ func (l *Lane) slot(f *feed, t float64) (*slot, Drop, *feed) {
 	}
 	if owner, reason := o.ownerAt(sec); owner != o {
 		o.mu.Unlock()
+		if l.agg.reclaim(f) {
+			return nil, added, f
+		}
 		if owner == nil {
 			return nil, reason, nil
 		}
@@ -338,7 +361,7 @@ func (l *Lane) slot(f *feed, t float64) (*slot, Drop, *feed) {
 	if s.span == 0 {
 		s.start, s.gen = start, f.gen
 		s.span = uint32(min(min(until, start+o.spec.period)-start, math.MaxUint32))
-		if values && s.values == nil {
+		if values {
 			s.values = new(cell.Values)
 		}
 	}
@@ -377,11 +400,12 @@ func (l *Lane) place(f *feed, start int64) *slot {
 
 // takeOut hands the lane's part of a bucket to it.
 func (l *Lane) takeOut(f *feed, b *bucket) (n int64) {
+	var replaced int64
 	if int(f.num) < len(l.slots) {
 		s := &l.slots[f.num]
 		if s.span != 0 && s.gen == f.gen && s.start == b.start {
 			n = s.cell.Count
-			b.absorb(&s.cell, s.values)
+			replaced = b.absorb(&s.cell, s.values)
 			*s = slot{}
 		}
 	}
@@ -389,10 +413,11 @@ func (l *Lane) takeOut(f *feed, b *bucket) (n int64) {
 		key := otherKey{f.num, b.start}
 		if s := l.others[key]; s != nil && s.gen == f.gen {
 			n += s.cell.Count
-			b.absorb(&s.cell, s.values)
+			replaced += b.absorb(&s.cell, s.values)
 			delete(l.others, key)
 		}
 	}
+	l.count.replaced += uint64(replaced)
 	return n
 }
 

@@ -11,8 +11,9 @@ import (
 )
 
 // learn finds out what a name leads to, when it is new or the rules have
-// changed since it was last seen.
-func (l *Lane) learn(name []byte, h series.Hash) series.Ref {
+// changed since it was last seen. stream is the one that keeps the series itself,
+// or nil.
+func (l *Lane) learn(name []byte, h series.Hash, stream *ruleState) series.Ref {
 	rs := l.rs
 	if ref, version := l.agg.table.Get(h, l.tick); ref != 0 {
 		if version == rs.version {
@@ -25,12 +26,12 @@ func (l *Lane) learn(name []byte, h series.Hash) series.Ref {
 			return ref
 		}
 	}
-	return l.relearn(name, h)
+	return l.relearn(name, h, stream)
 }
 
 // relearn decides about the name anew: whether it is kept, what it is called
 // from then on, what it feeds, and whether it is forwarded.
-func (l *Lane) relearn(name []byte, h series.Hash) series.Ref {
+func (l *Lane) relearn(name []byte, h series.Hash, stream *ruleState) series.Ref {
 	a, rs := l.agg, l.rs
 	l.count.learned++
 	d := rs.names.Decide(name, &l.naming)
@@ -47,7 +48,7 @@ func (l *Lane) relearn(name []byte, h series.Hash) series.Ref {
 		match = rs.set.MatchCollected
 	}
 	matches := match(&l.matcher, d.Name)
-	forward := a.cfg.ForwardAll
+	forward := a.cfg.ForwardAll && (stream == nil || !stream.stream.Emit)
 	for _, m := range matches {
 		forward = forward && m.Rule.Forward && !isRow(d.Name, m)
 	}
@@ -57,7 +58,8 @@ func (l *Lane) relearn(name []byte, h series.Hash) series.Ref {
 			forward = false
 		}
 	}
-	full := l.bindAll(matches)
+	odd := l.aim(name, matches, stream)
+	full := l.bindAll()
 	ref := knownBit
 	var as []byte // the name to forward under, where it is another
 	if forward {
@@ -65,8 +67,8 @@ func (l *Lane) relearn(name []byte, h series.Hash) series.Ref {
 		as = l.departsAs(name, d.Name)
 	}
 	switch {
-	case as != nil || len(l.bound) > 1 || full > 0 && len(l.bound) == 0:
-		ref |= kindMany | series.Ref(a.fan(l.bound, as, len(matches) > 0))
+	case as != nil || len(l.bound) > 1 || odd || full > 0 && len(l.bound) == 0:
+		ref |= kindMany | series.Ref(a.fan(l.bound, as, len(l.targets) > 0))
 	case len(l.bound) == 1:
 		ref |= kindOne | series.Ref(l.bound[0])
 	}
@@ -80,15 +82,16 @@ func (l *Lane) relearn(name []byte, h series.Hash) series.Ref {
 }
 
 // owned keeps the matches whose outputs this instance owns; the series itself is
-// kept wherever it comes to. It also says whether the datapoint itself is this
+// kept, and views count it, wherever it comes to. It also says whether the datapoint itself is this
 // instance's to forward, of all that receive it: it belongs to the owner of the
 // first output, or else of its name.
 func (a *Aggregator) owned(matches []rules.Match, name []byte) (kept []rules.Match, mine bool) {
 	first := true
 	kept = matches[:0]
 	for _, m := range matches {
-		owns := m.Rule.Input || a.cfg.Owns(rules.AppendRow(nil, m.Output, m.Rule.Methods[0]))
-		if first && !m.Rule.Input {
+		local := m.Rule.Input || m.Rule.View != nil
+		owns := local || a.cfg.Owns(rules.AppendRow(nil, m.Output, m.Rule.Methods[0]))
+		if first && !local {
 			first, mine = false, owns
 		}
 		if owns {
@@ -98,12 +101,37 @@ func (a *Aggregator) owned(matches []rules.Match, name []byte) (kept []rules.Mat
 	return kept, mine || first && a.cfg.Owns(name)
 }
 
-// bindAll puts the feeds of all matches into l.bound, and returns for how many
+// target is an output that a name is to feed, with a rule that says so.
+type target struct {
+	name []byte
+	spec *spec
+	by   *ruleState
+}
+
+// aim puts the outputs of all matches into l.targets, and behind them the series
+// itself if a stream keeps it, which a rule of rules.NewInput then need not. It
+// says whether there is a feed that Lane.Add must not serve by itself.
+func (l *Lane) aim(name []byte, matches []rules.Match, stream *ruleState) (odd bool) {
+	l.targets = l.targets[:0]
+	for _, m := range matches {
+		if stream != nil && m.Rule.Input && string(m.Output) == string(name) {
+			continue
+		}
+		odd = odd || m.Rule.View != nil
+		l.targets = append(l.targets, target{m.Output, l.rs.specs[m.Pos], l.rs.states[m.Pos]})
+	}
+	if stream != nil {
+		l.targets = append(l.targets, target{name, stream.spec, stream})
+	}
+	return odd
+}
+
+// bindAll puts the feeds of all targets into l.bound, and returns for how many
 // there was no room.
-func (l *Lane) bindAll(matches []rules.Match) (full int) {
+func (l *Lane) bindAll() (full int) {
 	l.bound = l.bound[:0]
-	for i := range matches {
-		h, ok := l.agg.bind(l, l.rs, matches, i)
+	for i := range l.targets {
+		h, ok := l.agg.bind(l, i)
 		if !ok {
 			full++
 			l.agg.stat.full.Add(1)
@@ -129,7 +157,7 @@ func (l *Lane) departsAs(received, name []byte) []byte {
 
 // isRow says whether a name is one of the rows that it feeds itself.
 func isRow(name []byte, m rules.Match) bool {
-	if m.Rule.Input {
+	if m.Rule.Input || m.Rule.View != nil {
 		return false
 	}
 	if string(m.Output) == string(name) {
@@ -147,32 +175,30 @@ func isRow(name []byte, m rules.Match) bool {
 	return false
 }
 
-// bind returns the handle of the feed for matches[i] and all later matches that
-// give the same output. It returns 0 for a match that an earlier one covers, and
-// false where there are too many outputs.
-func (a *Aggregator) bind(l *Lane, rs *ruleSet, matches []rules.Match, i int) (handle, bool) {
-	m := matches[i]
-	sp := rs.specs[m.Pos]
-	same := func(o rules.Match) bool {
-		return rs.specs[o.Pos].key == sp.key && string(o.Output) == string(m.Output)
+// bind returns the handle of the feed for l.targets[i] and all later ones that
+// lead to the same output. It returns 0 for a target that an earlier one covers
+// or that has left, and false where there are too many outputs.
+func (a *Aggregator) bind(l *Lane, i int) (handle, bool) {
+	to := l.targets[i]
+	if to.spec.view != nil {
+		return a.bindView(to)
 	}
-	for _, o := range matches[:i] {
-		if same(o) {
-			return 0, true
-		}
+	same := func(o target) bool { return o.spec.key == to.spec.key && string(o.name) == string(to.name) }
+	if slices.ContainsFunc(l.targets[:i], same) {
+		return 0, true
 	}
 	var few [4]*ruleState
-	by := append(few[:0], rs.states[m.Pos])
-	for _, o := range matches[i+1:] {
-		if same(o) && !slices.Contains(by, rs.states[o.Pos]) {
-			by = append(by, rs.states[o.Pos])
+	by := append(few[:0], to.by)
+	for _, o := range l.targets[i+1:] {
+		if same(o) && !slices.Contains(by, o.by) {
+			by = append(by, o.by)
 		}
 	}
-	l.scratch = append(append(l.scratch[:0], m.Output...), sp.key...)
+	l.scratch = append(append(l.scratch[:0], to.name...), to.spec.key...)
 
 	a.mu.RLock()
 	if o := a.outputs[string(l.scratch)]; o != nil && o.pos() <= by[0].pos {
-		if f := o.feedBy(by); f != nil {
+		if f := o.feedBy(by); f != nil && a.speaks(f) {
 			a.mu.RUnlock()
 			return newHandle(f.num, f.gen), true
 		}
@@ -181,7 +207,7 @@ func (a *Aggregator) bind(l *Lane, rs *ruleSet, matches []rules.Match, i int) (h
 
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	f := a.feedFor(string(l.scratch), string(m.Output), sp, by)
+	f := a.feedFor(string(l.scratch), string(to.name), to.spec, by)
 	if f == nil {
 		return 0, false
 	}
@@ -193,7 +219,7 @@ func (a *Aggregator) bind(l *Lane, rs *ruleSet, matches []rules.Match, i int) (h
 func (a *Aggregator) feedFor(key, name string, sp *spec, by []*ruleState) *feed {
 	o := a.outputs[key]
 	if o == nil {
-		if len(a.outputs) >= a.cfg.MaxOutputs {
+		if a.full() {
 			return nil
 		}
 		o = a.newOutput(key, name, sp)
@@ -207,9 +233,15 @@ func (a *Aggregator) feedFor(key, name string, sp *spec, by []*ruleState) *feed 
 		for _, st := range by[1:] {
 			o.serve(st.rule)
 		}
+		if st := f.stream(); st != nil {
+			a.speak(o, st)
+		}
 	}
 	return f
 }
+
+// full says whether there may be no more outputs. The caller holds a.mu.
+func (a *Aggregator) full() bool { return len(a.outputs)+a.viewRows >= a.cfg.MaxOutputs }
 
 // feedBy returns the feed of some rules, or nil. The caller holds Aggregator.mu.
 func (o *output) feedBy(by []*ruleState) *feed {
@@ -222,7 +254,7 @@ func (o *output) feedBy(by []*ruleState) *feed {
 }
 
 func (a *Aggregator) newFeed(o *output, by []*ruleState) *feed {
-	f := &feed{out: o, rules: by}
+	f := &feed{out: o, rules: by, odd: o.spec.replace || o.spec.view != nil}
 	switch {
 	case len(a.freeFeeds) > 0:
 		// The longest free first, so that a generation lasts.

@@ -78,9 +78,7 @@ func (a *Aggregator) leave(o *output) {
 	delete(a.outputs, o.key)
 	for _, f := range o.feeds {
 		a.feeds.set(f.num, nil)
-		if next := f.gen + 1; next != 0 { // a number whose generations are used up rests for ever
-			a.freeFeeds = append(a.freeFeeds, newHandle(f.num, next))
-		}
+		a.free(f)
 	}
 	seen := map[*ruleState]bool{}
 	for _, f := range o.feeds {
@@ -100,6 +98,14 @@ func (a *Aggregator) leave(o *output) {
 	}
 	if o.kept != o.rows[0].claim {
 		a.abandon(o.kept, o)
+	}
+}
+
+// free gives the number of a feed back, which no lane has cells under any more.
+// The caller holds a.mu.
+func (a *Aggregator) free(f *feed) {
+	if next := f.gen + 1; next != 0 { // a number whose generations are used up rests for ever
+		a.freeFeeds = append(a.freeFeeds, newHandle(f.num, next))
 	}
 }
 

@@ -16,8 +16,10 @@ import (
 type spec struct {
 	period  int64 // seconds
 	methods []cell.Method
-	input   bool   // made by rules.NewInput: kept, and no rows are emitted
-	key     string // the above as text
+	input   bool        // the series itself: kept, and no rows are emitted
+	replace bool        // a later part takes the place of those before, see Stream
+	view    *rules.View // of which it is a row; nil if it is none
+	key     string      // the above as text
 }
 
 // output is one aggregate: its rows and the buckets that it holds. It is alive
@@ -35,6 +37,9 @@ type output struct {
 	feeds   []*feed // guarded by Aggregator.mu
 	inForce bool    // rule is in the newest set. Guarded by Aggregator.mu
 	waits   bool    // is in Aggregator.idle. Guarded by Aggregator.mu
+	// Of several outputs that streams make of one series, the one that had the
+	// last turn speaks for it. Guarded by Aggregator.mu.
+	turn int
 
 	mu      sync.Mutex // guards all below; comes after Lane.mu and Aggregator.mu, before schedule.mu
 	timing  timing
@@ -44,6 +49,7 @@ type output struct {
 	gone    spans   // emitted and forgotten
 	others  span    // where gone may be of outputs that an Archive knows otherwise
 	idle    float64 // since when no bucket is held
+	row     *bucket // all of a view's row, which has nothing of the above
 
 	// hasLeft says that it is no longer found by number or name. Written under
 	// both locks.
@@ -114,8 +120,17 @@ type row struct {
 type feed struct {
 	num   uint32
 	gen   uint16
+	odd   bool // what comes is not simply added, see Lane.addOdd
 	out   *output
 	rules []*ruleState
+}
+
+// stream returns the rule of the Stream that makes the output, or nil.
+func (f *feed) stream() *ruleState {
+	if st := f.rules[len(f.rules)-1]; st.stream != nil && st.spec.key == f.out.spec.key {
+		return st
+	}
+	return nil
 }
 
 const (
@@ -123,7 +138,12 @@ const (
 	always  = math.MinInt64
 )
 
-func newSpec(r *rules.Rule) *spec { return makeSpec(r.Period, r.Methods, r.Input) }
+func newSpec(r *rules.Rule) *spec {
+	if r.View != nil {
+		return &spec{view: r.View, key: r.ID}
+	}
+	return makeSpec(r.Period, r.Methods, r.Input)
+}
 
 func makeSpec(period int64, methods []cell.Method, input bool) *spec {
 	s := &spec{period: period, methods: methods, input: input}
@@ -135,6 +155,14 @@ func makeSpec(period int64, methods []cell.Method, input bool) *spec {
 		b = append(b, " input"...)
 	}
 	s.key = string(b)
+	return s
+}
+
+// replacing makes s that of outputs where a later part replaces those before.
+func (s *spec) replacing(yes bool) *spec {
+	if yes {
+		s.replace, s.key = true, s.key+" replace"
+	}
 	return s
 }
 

@@ -71,15 +71,16 @@ func (a *Aggregator) copyBuckets(o *output, feeds []*feed, c *claim, from, until
 		}
 		v := Bucket{Start: start, Period: o.spec.period, Method: method, Cell: b.cell, Open: !b.closed, Part: b.recall != atHand}
 		v.Values = b.values.Clone()
+		replaced := false
 		for _, l := range a.lanes {
 			for _, f := range feeds {
-				l.look(f, start, &v)
+				replaced = l.look(f, start, &v) || replaced
 			}
 		}
 		if v.Values.Len() != v.Cell.Count {
 			v.Values = nil // held only since a rule asked for it
 		}
-		v.Kept = b.kept == v.Cell.Count || b.part != nil
+		v.Kept = b.kept == v.Cell.Count && !b.unkept && !replaced || b.part != nil
 		if v.Cell.Count > 0 {
 			found = append(found, v)
 		}
@@ -90,15 +91,25 @@ func (a *Aggregator) copyBuckets(o *output, feeds []*feed, c *claim, from, until
 // readable says whether the bucket, with what the archive has of it, is what has
 // been emitted of it and more. The caller holds out.mu.
 func (b *bucket) readable() bool {
-	if b.recall != atHand && b.out.mayBeOthers(b.start) {
+	switch {
+	case b.recall == atHand:
+	case b.out.spec.replace:
+		return false // what is stored stands until it is known which is later
+	case b.out.mayBeOthers(b.start):
 		return false // the archive may have the rest as another output's
 	}
 	return !b.silent
 }
 
-// look adds a lane's part of a bucket to a copy and leaves the lane as it is.
-func (l *Lane) look(f *feed, start int64, v *Bucket) {
+// look adds a lane's part of a bucket to a copy and leaves the lane as it is. It
+// says whether that took the place of what was there.
+func (l *Lane) look(f *feed, start int64, v *Bucket) (replaced bool) {
 	add := func(s *slot) {
+		if f.out.spec.replace {
+			_, changed := supersede(&v.Cell, &s.cell)
+			replaced = replaced || changed
+			return
+		}
 		v.Cell.Merge(&s.cell)
 		if s.values != nil {
 			if v.Values == nil {
@@ -115,4 +126,5 @@ func (l *Lane) look(f *feed, start int64, v *Bucket) {
 	if s := l.others[otherKey{f.num, start}]; s != nil && s.gen == f.gen {
 		add(s)
 	}
+	return replaced
 }

@@ -11,15 +11,24 @@ import (
 // rule as it is.
 type ruleState struct {
 	rule *rules.Rule
+	spec *spec
 	pos  int // in the newest set; gone if it is not in it. Guarded by Aggregator.mu
+
+	stream *Stream  // by which it was made; nil for a rule of a set
+	id     StreamID // of stream
+	view   *view    // whose rule it is; nil for any other. Guarded by Aggregator.mu
 
 	matched, dropped      atomic.Uint64 // datapoints
 	outputs               atomic.Int64
 	closed, late, amended atomic.Uint64 // buckets, datapoints, buckets
 }
 
-// gone is the position of a rule that is no longer in the file: after all others.
-const gone = 1 << 62
+const (
+	// gone is the position of a rule that is no longer in the file: after all others.
+	gone = 1 << 62
+	// streamed is that of a Stream: after all rules.
+	streamed = 1 << 61
+)
 
 // ruleSet is a version of the rules with what the lanes need of it. Immutable.
 type ruleSet struct {
@@ -28,7 +37,7 @@ type ruleSet struct {
 	set     *rules.Set
 	specs   []*spec // by position
 	states  []*ruleState
-	rules   int // those not made by rules.NewInput
+	rules   int // those of rule files and the API
 	// changes[i] holds the rules added or removed by version-i.
 	changes []*rules.Set
 }
@@ -77,17 +86,21 @@ func (a *Aggregator) SetRules(set *rules.Set) {
 		if st.pos == gone || st.rule == nil { // of equal rules the first counts
 			st.rule, st.pos = r, pos
 		}
+		if st.spec == nil {
+			st.spec = newSpec(r)
+		}
 		rs.states = append(rs.states, st)
-		if !r.Input {
+		if !r.Input && r.View == nil {
 			rs.rules++
 		}
-		sp := newSpec(r)
+		sp := st.spec
 		if specs[sp.key] == nil {
 			specs[sp.key] = sp
 		}
 		rs.specs = append(rs.specs, specs[sp.key])
 	}
 	a.rules.Store(rs)
+	a.setViews(rs)
 	a.dropRuleStates()
 	a.settleClaims()
 }

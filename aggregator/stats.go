@@ -14,12 +14,16 @@ type counters struct {
 	late                            atomic.Uint64 // datapoints
 	merged                          atomic.Uint64 // buckets
 	revoked, carried                atomic.Uint64 // contributions: taken back; of these, those added by an earlier run
+	replaced                        atomic.Uint64 // contributions, when lanes were folded or the archive had answered
 }
 
 // Stats is what the aggregator has counted since its start. Always
 //
 //	Accepted = Matched + Unmatched + Filtered
 //	Contributions = Added + the sum of Dropped
+//
+// Over all runs that follow each other in an orderly way, Added - Replaced is how
+// many datapoints the buckets have in the end that were emitted and kept.
 type Stats struct {
 	Accepted, Matched, Unmatched, Filtered uint64                    // datapoints
 	FilteredBy                             [naming.NumReasons]uint64 // Filtered by reason
@@ -28,6 +32,7 @@ type Stats struct {
 	// Contributions are the datapoints once for each output that they reach.
 	Contributions, Added uint64
 	Dropped              [NumDrops]uint64
+	Replaced             uint64 // contributions that gave way to a later one, see Stream
 	Learned              uint64 // names matched against the rules
 	Evicted              uint64 // names that left the full table
 
@@ -37,7 +42,7 @@ type Stats struct {
 	Merged                          uint64 // buckets too old to be emitted again, given to the archive
 
 	Series, Outputs, Buckets int    // held now
-	Rules                    int    // without those of rules.NewInput
+	Rules                    int    // without those of rules.NewInput and NewView
 	Version                  uint32 // of the rules; 1 at the start
 }
 
@@ -62,6 +67,7 @@ func (a *Aggregator) Stats() Stats {
 		s.Forwarded += c.forwarded
 		s.Contributions += c.contributions
 		s.Added += c.added
+		s.Replaced += c.replaced
 		s.Learned += c.learned
 		for i, n := range c.dropped {
 			s.Dropped[i] += n
@@ -71,6 +77,7 @@ func (a *Aggregator) Stats() Stats {
 	s.Added -= revoked - carried
 	s.Contributions += carried
 	s.Dropped[TooOld] += revoked
+	s.Replaced += a.stat.replaced.Load()
 	s.Merged = a.stat.merged.Load()
 	rs := a.rules.Load()
 	s.Rules, s.Version = rs.rules, rs.version
@@ -80,7 +87,7 @@ func (a *Aggregator) Stats() Stats {
 	s.Closed, s.Amended = a.stat.closed.Load(), a.stat.amended.Load()
 	s.Early, s.Partial = a.stat.early.Load(), a.stat.partial.Load()
 	a.mu.RLock()
-	s.Outputs = len(a.outputs)
+	s.Outputs = len(a.outputs) + a.viewRows
 	a.mu.RUnlock()
 	return s
 }

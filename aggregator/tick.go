@@ -51,6 +51,7 @@ func (a *Aggregator) Tick() {
 	}
 	a.warnFull(now)
 	a.sweep(now)
+	a.dismiss()
 }
 
 // turnBack lets nothing wait for a time that the clock showed by mistake.
@@ -211,10 +212,10 @@ func (a *Aggregator) emit(b *bucket, v visit, now float64) {
 	if b.revoked {
 		a.stat.carried.Add(uint64(max(0, b.carried-b.emitted))) // before revoked, see Stats
 		a.stat.revoked.Add(uint64(b.cell.Count - b.emitted))
-		b.emitted = b.cell.Count
+		b.emitted, b.changed = b.cell.Count, false
 		return
 	}
-	news := b.cell.Count != b.emitted
+	news := b.cell.Count != b.emitted || b.changed
 	amends := v == amending && b.emitted > 0
 	if !b.silent && (v != early && !amends || amends && news) {
 		a.countEmission(b, amends)
@@ -230,7 +231,7 @@ func (a *Aggregator) emit(b *bucket, v visit, now float64) {
 	} else {
 		a.keep(b)
 	}
-	b.emitted, b.sentAt = b.cell.Count, now
+	b.emitted, b.sentAt, b.changed = b.cell.Count, now, false
 	if b.silent {
 		a.stat.merged.Add(1)
 		return

@@ -18,6 +18,7 @@ import (
 //	             then for negative and positive bins:
 //	             number of bins; unless 0: highest bin, counts downwards,
 //	             each run of 0 as a 0 and the number of further ones
+//	mode bounds: 1 if approximate, else 0; number of bounds, bounds, counts
 const binaryVersion = 1
 
 // What the binary form has of the values.
@@ -25,6 +26,7 @@ const (
 	modeNone = iota
 	modeExact
 	modeSketch
+	modeBounds
 )
 
 // AppendBinary appends the binary form of c and v to dst and returns the
@@ -33,7 +35,10 @@ func AppendBinary(dst []byte, c *Cell, v *Values) []byte {
 	mode := byte(modeNone)
 	if v != nil {
 		mode = modeExact
-		if v.rough {
+		switch {
+		case v.fixed != nil:
+			mode = modeBounds
+		case v.rough:
 			mode = modeSketch
 		}
 	}
@@ -56,6 +61,8 @@ func AppendBinary(dst []byte, c *Cell, v *Values) []byte {
 		}
 		dst = v.neg.append(dst)
 		dst = v.pos.append(dst)
+	case modeBounds:
+		dst = v.fixed.append(dst)
 	}
 	return dst
 }
@@ -108,6 +115,8 @@ func Decode(b []byte) (c Cell, v *Values, rest []byte, err error) {
 		v = d.exact()
 	case modeSketch:
 		v = d.sketch()
+	case modeBounds:
+		v = d.bounded()
 	default:
 		d.fail(errDamaged)
 	}
@@ -193,7 +202,7 @@ func (d *decoder) sketch() *Values {
 	}
 	v.neg = d.bins(v)
 	v.pos = d.bins(v)
-	if v.n <= ValuesCap {
+	if v.n < 2 { // one value is always held exactly
 		d.fail(errDamaged)
 	}
 	return v

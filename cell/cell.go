@@ -87,9 +87,10 @@ func (c *Cell) Add(v, t float64) {
 // Merge adds all that o has counted, and leaves o as it is. It is associative
 // and commutative but for the rounding of sums (and sums that overflow on the
 // way) and for ties: of equal minima and maxima that of c stays, of equal
-// timestamps that of o is the last.
+// timestamps that of o is the last. What would take the count beyond MaxInt64 is
+// left out.
 func (c *Cell) Merge(o *Cell) {
-	if o.Count == 0 {
+	if o.Count == 0 || o.Count > math.MaxInt64-c.Count {
 		return
 	}
 	if c.Count == 0 {

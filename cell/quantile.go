@@ -8,7 +8,7 @@ import (
 // Quantile returns the value at the fraction q, 0 to 1, of the values in
 // order, interpolated between the two nearest ranks as carbon does. lo and hi
 // are the smallest and largest value: the Min and Max of the cell. It is NaN
-// when v is empty and for any other q.
+// when v is empty or made by [NewBounded], and for any other q.
 //
 // While the values are exact the result is carbon's to the last bit. From the
 // sketch it is never outside lo and hi, and within 1 % of the larger of the two
@@ -17,7 +17,7 @@ import (
 // Add.
 func (v *Values) Quantile(q, lo, hi float64) float64 {
 	n := v.Len()
-	if n == 0 || !(q >= 0 && q <= 1) {
+	if n == 0 || v.fixed != nil || !(q >= 0 && q <= 1) {
 		return math.NaN()
 	}
 	rank := q * float64(n-1)

@@ -4,7 +4,8 @@ import "math"
 
 // Rank returns the value of rank k, from 0 for the smallest, of the values in
 // order, with nothing interpolated. lo and hi are the smallest and largest
-// value: the Min and Max of the cell. It is NaN when there is no such rank.
+// value: the Min and Max of the cell. It is NaN when there is no such rank, and
+// with bounds.
 //
 // While the values are exact the result is one of them. From the sketch, see
 // [Values.Approximate], it is never outside lo and hi, and within 1 % of the
@@ -13,7 +14,7 @@ import "math"
 // as Add.
 func (v *Values) Rank(k int64, lo, hi float64) float64 {
 	switch {
-	case k < 0 || k >= v.Len():
+	case k < 0 || k >= v.Len() || v.fixed != nil:
 		return math.NaN()
 	case v.rough:
 		return clamp(v.roughRank(k), lo, hi)
@@ -22,12 +23,12 @@ func (v *Values) Rank(k int64, lo, hi float64) float64 {
 }
 
 // AppendExact appends the values to dst in no particular order, and tells
-// whether it could: from a sketch it appends nothing. A nil v has no values.
+// whether it could: from a sketch or from counts it appends nothing. A nil v has no values.
 func (v *Values) AppendExact(dst []float64) ([]float64, bool) {
 	if v == nil {
 		return dst, true
 	}
-	if v.rough {
+	if v.rough || v.fixed != nil {
 		return dst, false
 	}
 	return append(dst, v.exact...), true

@@ -50,23 +50,30 @@ func (v *Values) addRough(x float64) {
 		v.n++
 		return
 	}
-	v.addRoughSlow(x, b)
+	v.addRoughSlow(x)
 }
 
-func (v *Values) addRoughSlow(x float64, b *bins) {
-	switch {
-	case x != x:
-		return
-	case x == 0:
-		v.zero++
-	case math.IsInf(x, 1):
-		v.posInf++
-	case math.IsInf(x, -1):
-		v.negInf++
-	default:
-		b.add(binOf(math.Abs(x)), 1)
+func (v *Values) addRoughSlow(x float64) {
+	if x == x {
+		v.addRoughN(x, 1)
 	}
-	v.n++
+}
+
+// addRoughN counts n times x, which is not NaN, in the sketch.
+func (v *Values) addRoughN(x float64, n int64) {
+	switch {
+	case x == 0:
+		v.zero += n
+	case math.IsInf(x, 1):
+		v.posInf += n
+	case math.IsInf(x, -1):
+		v.negInf += n
+	case x < 0:
+		v.neg.add(binOf(-x), n)
+	default:
+		v.pos.add(binOf(x), n)
+	}
+	v.n += n
 }
 
 // binOf returns the number of the bin of x, which is finite and above 0.

@@ -1,18 +1,23 @@
 package cell
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // ValuesCap is how many values [Values] holds exactly. The cap is on the
 // merged whole, not on each of its parts.
 const ValuesCap = 1024
 
 // Values holds the values of a cell for its percentiles: up to [ValuesCap]
-// exactly, more in a sketch that finds a percentile within 1 %. What it holds
-// depends on the values added to it and to what was merged into it, and not on
-// their order or grouping. The zero value is empty.
+// exactly, more in a sketch that finds a percentile within 1 %. One made by
+// [NewBounded] counts them between fixed bounds instead. What it holds depends on
+// the values added to it and to what was merged into it, and not on their order
+// or grouping. The zero value is empty.
 type Values struct {
 	exact  []float64 // in no particular order; empty once sketched
 	rough  bool      // the values are in the fields below
+	fixed  *bounded  // they are in there instead; nil without bounds
 	n      int64     // values in the fields below
 	zero   int64
 	negInf int64
@@ -40,11 +45,33 @@ const firstValues = 8
 func (v *Values) addSlow(x float64) {
 	switch {
 	case x != x:
+	case v.fixed != nil: // exact has no room then
+		v.fixed.add(x, 1)
 	case len(v.exact) == ValuesCap:
 		v.sketch()
 		v.addRough(x)
 	default:
 		v.exact = append(grow(v.exact, 1, firstValues, ValuesCap), x)
+	}
+}
+
+// AddN counts n values of which the mean alone is known, as n times the mean.
+// With more than one [Values.Approximate] is true from then on, since where they
+// really lie is not known; without bounds they are held in the sketch. It costs
+// the same for any n, below 1 nothing is added.
+func (v *Values) AddN(mean float64, n int64) {
+	switch {
+	case n == 1:
+		v.Add(mean)
+	case n < 1 || mean != mean || n > math.MaxInt64-v.Len():
+	case v.fixed != nil:
+		v.fixed.add(mean, n)
+		v.fixed.approximate = true
+	default:
+		if !v.rough {
+			v.sketch()
+		}
+		v.addRoughN(mean, n)
 	}
 }
 
@@ -58,9 +85,16 @@ func (v *Values) sketch() {
 	v.exact = v.exact[:0]
 }
 
-// Merge adds all that o holds, and leaves o as it is. A nil o is empty.
+// Merge adds all that o holds, and leaves o as it is. A nil o is empty. An empty
+// v without bounds takes over those of o; what was counted between other bounds,
+// or cannot be counted between those of v, is left out, as are values beyond the
+// MaxInt64th: Len is then less than the count of the cell.
 func (v *Values) Merge(o *Values) {
-	if o == nil {
+	if o == nil || o.Len() > math.MaxInt64-v.Len() {
+		return
+	}
+	if v.fixed != nil || o.fixed != nil {
+		v.mergeFixed(o)
 		return
 	}
 	if !v.rough && (o.rough || len(v.exact)+len(o.exact) > ValuesCap) {
@@ -86,14 +120,24 @@ func (v *Values) Len() int64 {
 	if v == nil {
 		return 0
 	}
+	if v.fixed != nil {
+		return v.fixed.n
+	}
 	return v.n + int64(len(v.exact))
 }
 
-// Approximate tells whether percentiles come from the sketch.
-func (v *Values) Approximate() bool { return v != nil && v.rough }
+// Approximate tells whether percentiles come from the sketch, or counts from the
+// means of several values.
+func (v *Values) Approximate() bool {
+	return v != nil && (v.rough || v.fixed != nil && v.fixed.approximate)
+}
 
-// Reset empties v and keeps its memory, at most 40 KiB.
+// Reset empties v and keeps its bounds and its memory, at most 40 KiB.
 func (v *Values) Reset() {
+	if v.fixed != nil {
+		v.fixed.reset()
+		return
+	}
 	*v = Values{
 		exact: v.exact[:0],
 		neg:   bins{counts: v.neg.counts[:0]},
@@ -110,6 +154,9 @@ func (v *Values) Clone() *Values {
 	c.exact = slices.Clone(v.exact)
 	c.neg.counts = slices.Clone(v.neg.counts)
 	c.pos.counts = slices.Clone(v.pos.counts)
+	if v.fixed != nil {
+		c.fixed = v.fixed.clone()
+	}
 	return &c
 }
 

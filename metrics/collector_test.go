@@ -31,7 +31,7 @@ func example() Sources {
 			return aggregator.Stats{
 				Accepted: 1000, Matched: 700, Unmatched: 250, Filtered: 50, Forwarded: 990,
 				FilteredBy: [naming.NumReasons]uint64{naming.BadName: 1, naming.NameTooLong: 2, naming.Denied: 30, naming.NotAllowed: 17}, BadTags: 13,
-				Contributions: 1500, Added: 1400, Dropped: [aggregator.NumDrops]uint64{60, 20, 10, 7, 3},
+				Contributions: 1500, Added: 1400, Replaced: 14, Dropped: [aggregator.NumDrops]uint64{60, 20, 10, 7, 3, 2, 1},
 				Learned: 90, Evicted: 4, Rows: 33, Closed: 30, Amended: 2, Early: 1, Partial: 5, Merged: 8, Late: 11,
 				Series: 86, Outputs: 12, Buckets: 24, Rules: 2, Version: 6,
 			}
@@ -173,10 +173,11 @@ func TestCollector(t *testing.T) {
 		"datapoints_filtered_by_total{reason=bad_name}": 1, "datapoints_filtered_by_total{reason=name_too_long}": 2,
 		"datapoints_filtered_by_total{reason=denied}": 30, "datapoints_filtered_by_total{reason=not_allowed}": 17,
 		"names_with_bad_tags_total": 13,
-		"contributions_total":       1500, "contributions_added_total": 1400,
+		"contributions_total":       1500, "contributions_added_total": 1400, "contributions_replaced_total": 14,
 		"contributions_dropped_total{reason=too_old}": 60, "contributions_dropped_total{reason=too_new}": 20,
 		"contributions_dropped_total{reason=conflict}": 10, "contributions_dropped_total{reason=outputs_full}": 7,
 		"contributions_dropped_total{reason=buckets_full}": 3,
+		"contributions_dropped_total{reason=not_finite}":   2, "contributions_dropped_total{reason=not_integral}": 1,
 		"series": 86, "series_limit": 4000, "series_learned_total": 90, "series_evicted_total": 4,
 		"outputs": 12, "outputs_limit": 1000, "buckets": 24, "buckets_limit": 9000,
 		"buckets_closed_total": 30, "buckets_amended_total": 2, "buckets_early_total": 1, "buckets_partial_total": 5,

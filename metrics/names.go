@@ -176,6 +176,10 @@ var datapointFamilies = []family{{
 	help: "Contributions that are in their aggregate.",
 	read: total(func(a *aggregator.Stats) uint64 { return a.Added }),
 }, {
+	name: "contributions_replaced_total", kind: counter, series: as("replaced"),
+	help: "Contributions added that gave way to a later measurement of the same series and second.",
+	read: total(func(a *aggregator.Stats) uint64 { return a.Replaced }),
+}, {
 	name: "contributions_dropped_total", kind: counter, labels: []string{"reason"}, series: byReason,
 	help: "Contributions that are in no aggregate, by reason.",
 	read: func(s *snapshot, emit sample) {

@@ -79,11 +79,14 @@ forwarded 990
 lateDatapoints 11
 contributions 1500
 added 1400
+replaced 14
 tooOld 60
 tooNew 20
 conflict 10
 outputsFull 7
 bucketsFull 3
+notFinite 2
+notIntegral 1
 series 86
 learned 90
 evicted 4

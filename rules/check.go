@@ -14,6 +14,9 @@ import (
 func Check(rules []*Rule) []Diagnostic {
 	c := checker{ids: map[string]*Rule{}, rows: map[string]rowOwner{}, lists: map[string]*Rule{}}
 	for _, r := range rules {
+		if r.View != nil {
+			continue // its rows have names of their own
+		}
 		first := c.ids[r.ID]
 		if first != nil {
 			c.warn(r, "the same rule as in %s; it changes nothing", where(first, r))

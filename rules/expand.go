@@ -99,8 +99,11 @@ func (m *Matcher) hit(e *entry) bool {
 		return true
 	}
 	from := len(m.buf)
-	if e.rule.Input {
+	switch {
+	case e.rule.Input:
 		m.buf = append(m.buf, m.name...)
+	case e.rule.View != nil:
+		m.buf = m.appendViewRow(m.buf, e.rule)
 	}
 	for _, p := range e.rule.template {
 		if p.field < 0 {

@@ -12,6 +12,8 @@ type Set struct {
 	plain  *trie // patterns over the whole series
 	tagged *trie // patterns with tags: over the name before the tags; nil if there is none
 
+	views map[string][]*entry // by the name that they measure; nil if there is none
+
 	collected *entry // the first of NewInput without a pattern
 }
 
@@ -59,6 +61,13 @@ func NewSet(rules []*Rule) *Set {
 			if s.collected == nil {
 				s.collected = e
 			}
+			continue
+		}
+		if r.View != nil {
+			if s.views == nil {
+				s.views = map[string][]*entry{}
+			}
+			s.views[r.View.Measure] = append(s.views[r.View.Measure], e)
 			continue
 		}
 		if len(r.tags) == 0 {

@@ -86,13 +86,18 @@ func (s *Set) match(m *Matcher, name []byte) {
 	if len(s.rules) == 0 || !m.split(name) {
 		return
 	}
-	if m.walk(s.plain, 0) || s.tagged == nil {
+	if m.walk(s.plain, 0) || s.tagged == nil && s.views == nil {
 		return
 	}
-	if i := bytes.IndexByte(name, ';'); i >= 0 {
-		if m.splitTags(i); len(m.tags) <= MaxTags {
-			m.walk(s.tagged, 0)
+	m.tags = m.tags[:0]
+	i := bytes.IndexByte(name, ';')
+	if i >= 0 {
+		if m.splitTags(i); len(m.tags) > MaxTags || s.tagged != nil && m.walk(s.tagged, 0) {
+			return
 		}
+	}
+	if s.views != nil {
+		m.matchViews(s)
 	}
 }
 

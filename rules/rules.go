@@ -34,6 +34,8 @@ const (
 	MaxPeriod      = 366 * 86400         // seconds
 	MaxGrace       = 31 * 24 * time.Hour // option grace
 	MaxKeep        = 100_000             // option keep, in periods
+	MaxColumns     = 64                  // columns of a view
+	MaxRows        = 1_000_000           // rows of a view
 	maxScratch     = 1 << 20             // bytes of scratch that a Matcher keeps between calls
 )
 
@@ -56,9 +58,10 @@ type Rule struct {
 	HasGrace    bool
 	Keep        int // periods for which a closed bucket stays amendable; meaningful if HasKeep
 	HasKeep     bool
-	Forward     bool // false: raw datapoints that match are not forwarded
-	Percentiles bool // the cells of the output hold values
-	Input       bool // made by NewInput: the output is the name itself
+	Forward     bool  // false: raw datapoints that match are not forwarded
+	Percentiles bool  // the cells of the output hold values
+	Input       bool  // made by NewInput: the output is the name itself
+	View        *View // made by NewView: the outputs are rows of a view; else nil
 	// ForwardViews asks for rows of the output's views too. It is no part of ID.
 	ForwardViews bool
 
@@ -69,6 +72,8 @@ type Rule struct {
 	plan     *plan
 	tags     []tagPattern
 	captures []capture // one for each of Fields
+	row      []byte    // of View: what its outputs begin with
+	columns  []string  // of View, spelled ";key="
 	strict   bool      // compiled with Options.Strict
 }
 

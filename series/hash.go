@@ -11,6 +11,12 @@ type Hash struct{ A, B uint64 }
 // Other returns the hash of another entry for the same name.
 func (h Hash) Other() Hash { return Hash{h.A, ^h.B} }
 
+// With returns the hash of one more entry for the same name, for each n another
+// and none that of [Hash.Other].
+func (h Hash) With(n uint16) Hash {
+	return Hash{h.A, h.B ^ (uint64(n)+1)*0x9e3779b97f4a7c15} // odd, so no two products are equal
+}
+
 // Hasher makes Hashes. It is a plain value; copies of it agree.
 type Hasher struct{ a, b maphash.Seed }
 

@@ -1,0 +1,171 @@
+package aggregator
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coalesce-metrics/coalesce/cell"
+	"github.com/coalesce-metrics/coalesce/rules"
+)
+
+// MaxStreams is how many different Streams an Aggregator takes.
+const MaxStreams = 1024
+
+// Stream says how the series that measurements are made of are themselves kept.
+type Stream struct {
+	Period int64 // of a bucket, seconds, 1 to rules.MaxPeriod
+	// Method reads the series' cells, and makes the rows if they are emitted. It must
+	// not need the values themselves.
+	Method cell.Method
+	// Replace has the last measurement of a bucket stand for all before it,
+	// instead of adding them up.
+	Replace bool
+	// Emit sends a row for each closed bucket, under the series' own name. Without
+	// it measurements are passed on one by one where Config.ForwardAll is set.
+	Emit bool
+	// Grace is how long after its end a bucket closes, in seconds. Below 0 it is as
+	// Config.Grace says.
+	Grace float64
+}
+
+// StreamID stands for a Stream in one Aggregator.
+type StreamID uint16
+
+func (s *Stream) check() error {
+	switch {
+	case s.Period < 1 || s.Period > rules.MaxPeriod:
+		return fmt.Errorf("period %d: expected 1 to %d seconds", s.Period, rules.MaxPeriod)
+	case s.Method.String() == "" || s.Method.NeedsValues():
+		return fmt.Errorf("method %q: expected one that needs no values", s.Method)
+	case !(s.Grace <= rules.MaxGrace.Seconds()):
+		return fmt.Errorf("grace %v: expected at most %v seconds", s.Grace, rules.MaxGrace.Seconds())
+	}
+	return nil
+}
+
+// Stream returns the ID for measurements that are kept as s says: for equal ones
+// the same. There may be MaxStreams different ones.
+func (a *Aggregator) Stream(s Stream) (StreamID, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	st, err := a.stream(s)
+	if err != nil {
+		return 0, fmt.Errorf("aggregator: %w", err)
+	}
+	return st.id, nil
+}
+
+// stream returns the state of a Stream. The caller holds a.mu.
+func (a *Aggregator) stream(s Stream) (*ruleState, error) {
+	if s.Grace < 0 {
+		s.Grace = -1
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	all := *a.streams.Load()
+	if id, ok := a.streamIDs[s]; ok {
+		return all[id], nil
+	}
+	if len(all) == MaxStreams {
+		return nil, fmt.Errorf("series are kept in %d different ways already, no more are possible", MaxStreams)
+	}
+	r := &rules.Rule{
+		ID: s.text(), Period: s.Period, Methods: []cell.Method{s.Method}, Input: !s.Emit, Forward: true,
+		HasGrace: s.Grace >= 0, Grace: time.Duration(max(s.Grace, 0) * float64(time.Second)),
+	}
+	st := &ruleState{rule: r, pos: streamed, stream: &s, id: StreamID(len(all))}
+	st.spec = makeSpec(s.Period, r.Methods, r.Input).replacing(s.Replace)
+	a.streamIDs[s] = st.id
+	all = append(slices.Clip(all), st) // lanes read the old one
+	a.streams.Store(&all)
+	return st, nil
+}
+
+// streamMark begins the text of a Stream, and no rule's ID.
+const streamMark = "\nstream "
+
+// text writes s for the checkpoint.
+func (s *Stream) text() string {
+	return streamMark + fmt.Sprintf("%d %v %t %t ", s.Period, s.Method, s.Replace, s.Emit) + strconv.FormatFloat(s.Grace, 'g', -1, 64)
+}
+
+// parseStream reads what text has written.
+func parseStream(text string) (s Stream, ok bool) {
+	text, ok = strings.CutPrefix(text, streamMark)
+	words := strings.Fields(text)
+	if !ok || len(words) != 5 {
+		return s, false
+	}
+	var errs [5]error
+	s.Period, errs[0] = strconv.ParseInt(words[0], 10, 64)
+	s.Method, errs[1] = cell.ParseMethod(words[1])
+	s.Replace, errs[2] = strconv.ParseBool(words[2])
+	s.Emit, errs[3] = strconv.ParseBool(words[3])
+	s.Grace, errs[4] = strconv.ParseFloat(words[4], 64)
+	return s, errs == [5]error{}
+}
+
+// ruled says whether a rule in force speaks for o, which no stream does then. The
+// caller holds a.mu, at least for reading.
+func (o *output) ruled() bool {
+	r := o.rule.Load()
+	return r != nil && r.stream == nil && r.pos != gone
+}
+
+// speaks says whether a feed's stream has nothing to say about its output that
+// is not known. The caller holds a.mu, at least for reading.
+func (a *Aggregator) speaks(f *feed) bool {
+	st := f.stream()
+	if st == nil || f.out.ruled() {
+		return true
+	}
+	last := f.out.rows[0].claim.last().out
+	return f.out.rule.Load() == st && (last == f.out || last.ruled() && !last.hasLeft.Load())
+}
+
+// speak lets a stream speak for an output that no rule speaks for, and the output
+// for its series: where several streams make one, it is the one that the newest
+// measurement came for. The caller holds a.mu.
+func (a *Aggregator) speak(o *output, st *ruleState) {
+	if o.ruled() {
+		return
+	}
+	if o.rule.Load() != st {
+		o.mu.Lock()
+		o.timing = a.timing(st.rule, o.spec)
+		o.mu.Unlock()
+		o.rule.Store(st)
+	}
+	if last := o.rows[0].claim.last().out; last != o && !last.ruled() {
+		a.turns++
+		o.turn = a.turns
+		a.settle(o)
+	}
+}
+
+// reclaim has a stream's output speak for its series again, if another stream's
+// does, and says whether it began to.
+func (a *Aggregator) reclaim(f *feed) bool {
+	st := f.stream()
+	if st == nil {
+		return false
+	}
+	a.mu.RLock()
+	speaks := a.speaks(f)
+	a.mu.RUnlock()
+	if speaks || f.out.hasLeft.Load() {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if f.out.hasLeft.Load() {
+		return true // slot finds what stands for it
+	}
+	a.adopt(f.out, st)
+	a.speak(f.out, st)
+	return f.out.rows[0].claim.last().out == f.out
+}
