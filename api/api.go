@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -60,9 +61,10 @@ type Config struct {
 
 // Server answers the routes. Its methods may be called concurrently.
 type Server struct {
-	mux  *http.ServeMux
-	log  *slog.Logger
-	http *http.Server
+	mux    *http.ServeMux
+	log    *slog.Logger
+	http   *http.Server
+	routes []Route
 
 	keys             *keys.Set
 	sites            http.CrossOriginProtection
@@ -110,7 +112,9 @@ func New(cfg Config) (*Server, error) {
 		seen[r.Path] = true
 		s.add(r)
 	}
-	s.mux.Handle("/", s.index(cfg.Routes))
+	index := indexOf(cfg.Routes)
+	s.routes = append(slices.Clone(cfg.Routes), index)
+	s.mux.Handle("/", s.elsewhere(&index))
 	timeout := cmp.Or(cfg.RequestTimeout, writeTimeout)
 	s.http = &http.Server{
 		Handler:           s,
@@ -162,6 +166,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	return err
 }
+
+// Routes returns the routes that are answered, "/" with the list of them included.
+func (s *Server) Routes() []Route { return slices.Clone(s.routes) }
 
 // Stats returns the counts.
 func (s *Server) Stats() Stats {

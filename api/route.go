@@ -87,8 +87,8 @@ func fromLoopback(req *http.Request) bool {
 	return err == nil && net.ParseIP(host).IsLoopback()
 }
 
-// index answers "/" with the routes, and 404 to what no route answers.
-func (s *Server) index(routes []Route) http.Handler {
+// indexOf returns the route of "/", which lists the others.
+func indexOf(routes []Route) Route {
 	var b strings.Builder
 	b.WriteString("coalesce\n\n")
 	width := 0
@@ -99,13 +99,18 @@ func (s *Server) index(routes []Route) http.Handler {
 		fmt.Fprintf(&b, "%-*s  %-9s  %s\n", width, r.Path, strings.Join(r.Methods, ", "), r.Summary)
 	}
 	text := b.String()
-	list := s.admitted(&Route{
-		Path: "/", Methods: []string{http.MethodGet, http.MethodHead}, Role: keys.Read,
+	return Route{
+		Path: "/", Methods: []string{http.MethodGet, http.MethodHead}, Role: keys.Read, Summary: "this list",
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			w.Write([]byte(text))
 		}),
-	})
+	}
+}
+
+// elsewhere answers what no other route answers: "/", and the rest with 404.
+func (s *Server) elsewhere(index *Route) http.Handler {
+	list := s.admitted(index)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.URL.Path == "/" {
 			list.ServeHTTP(w, req)

@@ -12,6 +12,7 @@ import (
 	"github.com/coalesce-metrics/coalesce/api"
 	"github.com/coalesce-metrics/coalesce/api/aggregates"
 	"github.com/coalesce-metrics/coalesce/api/graphite"
+	"github.com/coalesce-metrics/coalesce/api/openapi"
 	"github.com/coalesce-metrics/coalesce/api/operate"
 	"github.com/coalesce-metrics/coalesce/certs"
 	"github.com/coalesce-metrics/coalesce/config"
@@ -52,6 +53,11 @@ func (d *daemon) newWeb() (*web, error) {
 		Path: "/v1/query", Methods: []string{http.MethodPost}, Role: keys.Read, Handler: d.node, MaxBody: maxMessages,
 		Summary: "aggregate_metric messages of the query node",
 	})
+	described, err := openapi.Routes(version)
+	if err != nil {
+		return nil, err
+	}
+	routes = append(routes, described...)
 	h := d.cfg.HTTP
 	ac := api.Config{
 		Routes: routes, Logger: d.log, MaxConnections: h.MaxConnections, RequestTimeout: time.Duration(h.RequestTimeout),

@@ -1,0 +1,360 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/coalesce-metrics/coalesce/api"
+	"github.com/coalesce-metrics/coalesce/api/openapi/openapitest"
+	"github.com/coalesce-metrics/coalesce/config"
+	"github.com/coalesce-metrics/coalesce/keys"
+)
+
+// served returns the routes of a daemon that is not started.
+func served(t *testing.T) []api.Route {
+	t.Helper()
+	dir := t.TempDir()
+	cfg, problems := config.Load(write(t, dir, "coalesce.toml", fmt.Sprintf("rules = %q\ndata = \"\"\n[http]\nlisten = \"127.0.0.1:0\"\n", noRules(t))))
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	d, err := newDaemon(cfg, slog.New(slog.DiscardHandler), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.abandon()
+	w, err := d.newWeb()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	return w.server.Routes()
+}
+
+func described(t *testing.T) []openapitest.Operation {
+	t.Helper()
+	spec, err := openapitest.Document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spec.Operations()
+}
+
+// Every route is in the document with its role, and the document has no others. A
+// route that answers for what is below it has a path for that, too.
+func TestDocumentHasAllRoutes(t *testing.T) {
+	routes := served(t)
+	want := make(map[string]string) // role by method and path
+	below := make(map[string]bool)
+	for _, r := range routes {
+		role := r.Role.String()
+		if r.Open {
+			role = ""
+		}
+		for _, method := range r.Methods {
+			if method == http.MethodHead {
+				continue
+			}
+			want[method+" "+r.Path] = role
+			if below[r.Path] = r.Below; r.Below {
+				want[method+" "+r.Path+"/…"] = role
+			}
+		}
+	}
+	got := make(map[string]string)
+	for _, op := range described(t) {
+		path := op.Path
+		if i := strings.LastIndex(path, "/{"); i > 0 && below[path[:i]] {
+			path = path[:i] + "/…"
+		}
+		got[op.Method+" "+path] = op.Role
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("routes (-) and document (+) differ:\n%s", diff)
+	}
+}
+
+// caller asks a daemon, and holds what is asked and answered to the document.
+type caller struct {
+	t    *testing.T
+	d    *process
+	key  string
+	done map[string]bool // by method and path, those that were answered as asked
+}
+
+const formType = "application/x-www-form-urlencoded"
+
+// call makes a request and returns the answer's body. The request is held to the
+// document if it is to succeed.
+func (c *caller) call(want int, method, path, contentType, body string) string {
+	c.t.Helper()
+	if want < 400 {
+		openapitest.CheckRequest(c.t, method, path, contentType, []byte(body))
+	}
+	r, err := http.NewRequest(method, "http://"+c.d.address("http", "tcp")+path, strings.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	if c.key != "" {
+		r.SetBasicAuth(c.key, "")
+	}
+	client := http.Client{
+		Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.t.Error(err)
+	}
+	if resp.StatusCode != want {
+		c.t.Errorf("%s %s: status %d, want %d: %.500s", method, path, resp.StatusCode, want, text)
+	}
+	openapitest.Check(c.t, method, path, resp.StatusCode, resp.Header.Get("Content-Type"), text)
+	if want < 400 || method == "DELETE" && path == "/v1/aggregates/" { // which has no success
+		c.done[c.operation(method, path)] = true
+	}
+	return string(text)
+}
+
+func (c *caller) operation(method, path string) string {
+	c.t.Helper()
+	spec, err := openapitest.Document()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	op, err := spec.Find(method, path)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return op.Method + " " + op.Path
+}
+
+// get, form and json are the usual calls.
+func (c *caller) get(path string)        { c.t.Helper(); c.call(200, "GET", path, "", "") }
+func (c *caller) form(path, form string) { c.t.Helper(); c.call(200, "POST", path, formType, form) }
+func (c *caller) json(want int, path, body string) string {
+	c.t.Helper()
+	return c.call(want, "POST", path, "application/json", body)
+}
+
+// Every operation of the document is answered by a daemon as the document has it.
+func TestDocumentIsAnswered(t *testing.T) {
+	t.Parallel()
+	d := start(t, settings{rules: noRules(t), data: filepath.Join(t.TempDir(), "data")})
+	c := &caller{t: t, d: d, done: make(map[string]bool)}
+	c.operates()
+	c.collects()
+	c.asksGraphite()
+	c.asksNode()
+	c.makesRules()
+	for _, op := range described(t) {
+		if !c.done[op.Method+" "+op.Path] {
+			t.Errorf("%s %s was not called", op.Method, op.Path)
+		}
+	}
+	c.refusesMethods()
+	d.stop()
+}
+
+func (c *caller) operates() {
+	c.t.Helper()
+	for _, path := range []string{"/", "/healthz", "/readyz", "/metrics", "/debug/pprof/", "/debug/pprof/cmdline", "/debug/pprof/heap"} {
+		c.get(path)
+	}
+	c.call(301, "GET", "/debug/pprof", "", "")
+	c.call(404, "GET", "/debug/pprof/none", "", "")
+	c.call(200, "POST", "/debug/pprof/", "", "")
+	c.call(301, "POST", "/debug/pprof", "", "")
+	c.call(200, "POST", "/debug/pprof/symbol", "text/plain", "0x1")
+	var doc struct{ Info struct{ Version string } }
+	if err := json.Unmarshal([]byte(c.call(200, "GET", "/v1/openapi.json", "", "")), &doc); err != nil || doc.Info.Version != "v9.8.7" {
+		c.t.Errorf("version %q, %v", doc.Info.Version, err)
+	}
+}
+
+func (c *caller) collects() {
+	c.t.Helper()
+	at := time.Now().Unix()
+	c.json(202, "/v1/collect", fmt.Sprintf(`[{"metric":"load","value":1.5,"tags":{"host":"a"},"timestamp":%d},{"metric":"load","value":2,"tags":{"host":"b"}}]`, at))
+	c.json(202, "/v1/collect/", `{"metric":"servers.web1","value":3}`)
+	c.json(400, "/v1/collect", `{"metric":"load"}`)
+	c.json(413, "/v1/collect", strings.Repeat(" ", 5<<20))
+	c.get("/v1/windows")
+	c.get("/v1/windows/5m?metric=load&tag=host:a")
+	c.get("/v1/windows/1h?metric=load&merge=1&end=" + fmt.Sprint(at+60))
+	c.get("/v1/windows/1h?metric=none")
+	c.call(400, "GET", "/v1/windows/7m?metric=load", "", "")
+}
+
+func (c *caller) asksGraphite() {
+	c.t.Helper()
+	for _, target := range []string{"load;host=a", "servers.*", "scale(constantLine(1e308),10)", "seriesByTag('name=load')|sumSeries()"} {
+		q := url.Values{"target": {target}, "from": {"-10min"}, "format": {"json"}}.Encode()
+		c.get("/render?" + q)
+		c.form("/render", q+"&maxDataPoints=10&noNullPoints=true&tz=UTC")
+	}
+	for _, format := range []string{"raw", "csv", "pickle", "msgpack", "protobuf", "carbonapi_v3_pb"} {
+		c.get("/render?target=servers.*&from=-10min&until=now&format=" + format)
+	}
+	c.call(400, "GET", "/render?target=servers.*", "", "")
+	for _, path := range []string{"/metrics", "/metrics/find"} {
+		for _, format := range []string{"treejson", "json", "completer", "nodelist", "pickle", "msgpack", "carbonapi_v2_pb", "carbonapi_v3_pb"} {
+			c.get(path + "?wildcards=1&query=*&format=" + format)
+		}
+		c.get(path + "?query=none.*")
+		c.form(path, "query=servers.*&leavesOnly=1")
+		c.call(400, "POST", path, formType, "")
+	}
+	c.get("/metrics/expand?query=*&query=servers.*")
+	c.form("/metrics/expand", "query[]=servers.*&groupByExpr=1")
+	c.get("/functions?grouped=1")
+	c.call(404, "GET", "/functions/none", "", "")
+	for path, query := range map[string]string{
+		"/metrics/index.json": "pretty=1", "/tags": "limit=5", "/tags/host": "filter=a", "/tags/findSeries": "expr=host=a",
+		"/tags/autoComplete/tags": "tagPrefix=h&expr=name=load", "/tags/autoComplete/values": "tag=host&limit=1",
+		"/functions": "group=Combine", "/functions/sumSeries": "", "/version": "", "/events/get_data": "", "/_internal/capabilities": "",
+		"/info": "target=load;host=a",
+	} {
+		query = strings.ReplaceAll(query, ";", "%3B")
+		c.get(path + "?" + query)
+		c.form(path+"/", query)
+	}
+	c.get("/info?target=none")
+	c.get("/functions?jsonp=f")
+	c.call(400, "GET", "/tags/findSeries", "", "")
+	c.form("/tags/tagSeries", "path=cpu%3Bhost=a%3Bdc=x")
+	c.form("/tags/tagMultiSeries", "path=cpu%3Bhost=a&path=cpu%3Bhost=b")
+	c.form("/tags/delSeries", "path=cpu%3Bhost=a")
+}
+
+func (c *caller) asksNode() {
+	c.t.Helper()
+	for _, message := range []string{
+		`{"src":"c1","dest":"n1","body":{"type":"init","msg_id":1,"node_id":"n1","node_ids":["n1"]}}`,
+		`{"type":"record_metric","msg_id":2,"metric":"load","value":1,"tags":{"host":"a"}}`,
+		`{"type":"aggregate_metric","msg_id":3,"metric":"load","aggregator":"sum","group_by":["host"],"hosts":["a","z"],"time_range":"1h"}`,
+		`{"type":"aggregate_metric","metric":"load","aggregator":"p95","values":[1,2,3]}`,
+		`{"type":"aggregate_metric","metric":"load","aggregator":"rollup","interval":"1m","aggregators":["avg","max"]}`,
+		`{"type":"aggregate_metric","metric":"load","aggregator":"avg","rollup":"1h","group_by":["host"]}`,
+		`{"type":"aggregate_metric","msg_id":4,"metric":"none","aggregator":"avg"}`,
+	} {
+		c.json(200, "/v1/query", message)
+	}
+	c.json(413, "/v1/query", strings.Repeat(" ", 17<<20))
+}
+
+func (c *caller) makesRules() {
+	c.t.Helper()
+	rule := ruleBody("servers.<host>", "hosts.<host>")
+	c.json(200, "/v1/aggregates/test", rule)
+	c.json(200, "/v1/aggregates/test", ruleBody("servers.(", "b"))
+	c.json(400, "/v1/aggregates/test", "[]")
+	var made struct{ ID string }
+	if err := json.Unmarshal([]byte(c.json(200, "/v1/aggregates/", rule)), &made); err != nil {
+		c.t.Fatal(err)
+	}
+	c.json(409, "/v1/aggregates", rule)
+	c.json(400, "/v1/aggregates", ruleBody("a.<x>.<x>", "b"))
+	c.json(413, "/v1/aggregates", strings.Repeat(" ", 70<<10))
+	c.get("/v1/aggregates")
+	c.get("/v1/aggregates/" + made.ID)
+	c.get("/v1/aggregates/none/")
+	c.call(200, "DELETE", "/v1/aggregates/"+made.ID, "", "")
+	c.call(412, "DELETE", "/v1/aggregates/"+made.ID, "", "")
+	c.call(400, "DELETE", "/v1/aggregates/", "", "")
+}
+
+// refusesMethods asks for each path by the methods that it has not.
+func (c *caller) refusesMethods() {
+	c.t.Helper()
+	accepted := make(map[string][]string)
+	for _, op := range described(c.t) {
+		accepted[op.Path] = append(accepted[op.Path], op.Method)
+	}
+	for path, methods := range accepted {
+		if slices.Contains(methods, http.MethodGet) {
+			methods = append(methods, http.MethodHead)
+		}
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
+			if slices.Contains(methods, method) {
+				continue
+			}
+			resp := c.send(method, path)
+			allow := strings.Split(resp.Header.Get("Allow"), ", ")
+			slices.Sort(allow)
+			slices.Sort(methods)
+			if resp.StatusCode != http.StatusMethodNotAllowed || !slices.Equal(allow, methods) {
+				c.t.Errorf("%s %s: status %d, Allow %q, want 405 and %q", method, path, resp.StatusCode, allow, methods)
+			}
+		}
+	}
+}
+
+var inPath = regexp.MustCompile(`\{[^}]*\}`)
+
+// send makes a request to a path of the document, with "none" for what varies in
+// it, and throws the answer's body away.
+func (c *caller) send(method, path string) *http.Response {
+	c.t.Helper()
+	path = inPath.ReplaceAllString(path, "none")
+	r, err := http.NewRequest(method, "http://"+c.d.address("http", "tcp")+path, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if c.key != "" {
+		r.SetBasicAuth(c.key, "")
+	}
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp
+}
+
+// A daemon with keys wants for each operation the role that the document has.
+func TestDocumentHasRoles(t *testing.T) {
+	t.Parallel()
+	var config strings.Builder
+	byRole := make(map[string]string)
+	for _, role := range []keys.Role{keys.Read, keys.Ingest, keys.Manage} {
+		key := keys.Generate()
+		byRole[role.String()] = key
+		fmt.Fprintf(&config, "[[key]]\nname = %q\nhash = %q\nroles = [%[1]q]\n", role, keys.Sum(key))
+	}
+	d := start(t, settings{rules: noRules(t), config: config.String()})
+	for _, op := range described(t) {
+		c := &caller{t: t, d: d}
+		if resp := c.send(op.Method, op.Path); (resp.StatusCode == http.StatusUnauthorized) != (op.Role != "") {
+			t.Errorf("%s %s without a key: status %d, role %q", op.Method, op.Path, resp.StatusCode, op.Role)
+		}
+		for role, key := range byRole {
+			c.key = key
+			resp := c.send(op.Method, op.Path)
+			if refused := op.Role != "" && op.Role != role; (resp.StatusCode == http.StatusForbidden) != refused || resp.StatusCode == http.StatusUnauthorized {
+				t.Errorf("%s %s with the role %s: status %d, role in the document %q", op.Method, op.Path, role, resp.StatusCode, op.Role)
+			}
+		}
+	}
+	d.stop()
+}
