@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/archive"
 	"github.com/coalesce-metrics/coalesce/cell"
 )
@@ -188,6 +189,41 @@ func TestPartsWithinLongerCells(t *testing.T) {
 		if sum != c.want {
 			t.Errorf("step %d: the sum is %v, want %v: %v", c.step, sum, c.want, got[0].Values)
 		}
+	}
+}
+
+// What has come late counts once, whatever is done with it while a query reads.
+func TestPartsThatAreStoredMeanwhile(t *testing.T) {
+	part, whole := bucket(60, 10, cell.Sum, 1), bucket(60, 10, cell.Sum, 60, 40, 1)
+	part.Part = true
+	for name, then := range map[string][]aggregator.Bucket{
+		"a part still": {part},
+		"all of it":    {whole},
+		"none of it":   nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &fakeArchive{tiers: []archive.Tier{{Step: 10, Retention: 1000}, {Step: 60, Retention: 1000}}, rolled: 180}
+			for start := int64(60); start < 180; start += 10 {
+				a.cells = append(a.cells, stored(start, 60, 40))
+			}
+			before := held{"a": {part}}
+			cfg := config(before)
+			cfg.Archive = a
+			asked := 0
+			cfg.Held = func(row string, from, until int64) ([]aggregator.Bucket, bool) {
+				if asked++; asked == 1 {
+					if then == nil || !then[0].Part {
+						a.cells[0] = stored(60, 60, 40, 1)
+					}
+					return before.buckets(row, from, until)
+				}
+				return held{"a": then}.buckets(row, from, until)
+			}
+			got, err := engine(t, cfg).Fetch(context.Background(), request(59, 179, 2, "a:sum"))
+			if err != nil || len(got) != 1 || got[0].Values[0]+got[0].Values[1] != 1201 {
+				t.Errorf("%v, %v; want a sum of 1201", got, err)
+			}
+		})
 	}
 }
 

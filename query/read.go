@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/archive"
 	"github.com/coalesce-metrics/coalesce/catalog"
 	"github.com/coalesce-metrics/coalesce/cell"
@@ -50,26 +51,23 @@ func (f *fetch) path(path string, from, until int64) ([]*Series, error) {
 // that is read from it. The cells may be those of other series, too, and must not
 // be changed.
 func (f *fetch) cells(p *plan, r ref, stored map[string][]archive.Bucket) ([]archive.Bucket, cell.Method) {
-	found, _ := f.engine.cfg.Held(r.row, p.grid.first, p.grid.until)
-	cells := stored[r.entry.Series]
+	cells, found := f.held(p, r, stored[r.entry.Series])
 	method := r.entry.Method
 	if len(found) == 0 {
 		return cells, method
 	}
 	held := make([]archive.Bucket, len(found))
-	var news []archive.Bucket // of the held ones those that the archive has not got as they are
+	var news []int64 // where those start that the archive has not got as they are
 	for i, h := range found {
 		if h.Method != 0 {
 			method = h.Method // of the rule as it is now
 		}
 		held[i] = archive.Bucket{Start: h.Start, Step: h.Period, Cell: h.Cell, Values: h.Values}
 		if !h.Kept {
-			news = append(news, held[i])
+			news = append(news, h.Start)
 		}
 	}
-	if p.step > r.entry.Period && f.engine.cfg.Archive != nil {
-		cells = f.refine(r.entry, cells, news)
-	}
+	cells, _ = f.refine(p, r.entry, cells, news)
 	whole := held[:0]
 	for i, h := range found {
 		if !h.Part || f.complete(&held[i], cells) {
@@ -79,17 +77,36 @@ func (f *fetch) cells(p *plan, r ref, stored map[string][]archive.Bucket) ([]arc
 	return overlay(cells, whole), method
 }
 
-// refine puts the cells of its own period in the place of longer ones, where a held
-// bucket has something that these are to be made anew of.
-func (f *fetch) refine(e catalog.Entry, cells, news []archive.Bucket) []archive.Bucket {
-	if len(news) == 0 {
-		return cells
+// held returns what is held of a series, and the stored cells in so much detail that
+// complete finds what it needs. All of that is read before what is held, because what
+// has come late goes from here to there.
+func (f *fetch) held(p *plan, r ref, stored []archive.Bucket) ([]archive.Bucket, []aggregator.Bucket) {
+	for {
+		found, _ := f.engine.cfg.Held(r.row, p.grid.first, p.grid.until)
+		var late []int64
+		for _, h := range found {
+			if h.Part && !h.Kept {
+				late = append(late, h.Start)
+			}
+		}
+		refined, changed := f.refine(p, r.entry, stored, late)
+		if !changed {
+			return stored, found
+		}
+		stored = refined
+	}
+}
+
+// refine puts the cells of a series' own period in the place of longer ones, where a
+// held bucket that starts there has something that these are to be made anew of.
+func (f *fetch) refine(p *plan, e catalog.Entry, cells []archive.Bucket, starts []int64) (refined []archive.Bucket, changed bool) {
+	if len(starts) == 0 || p.step <= e.Period || f.engine.cfg.Archive == nil {
+		return cells, false
 	}
 	own := f.engine.cfg.Archive.Tiers(e.Period)[0].Retention // older ones may be there in part
-	var refined []archive.Bucket
 	for _, c := range cells {
-		stale := c.Step > e.Period && slices.ContainsFunc(news, func(b archive.Bucket) bool {
-			return b.Start >= c.Start && b.Start < c.Start+c.Step
+		stale := c.Step > e.Period && slices.ContainsFunc(starts, func(start int64) bool {
+			return start >= c.Start && start < c.Start+c.Step
 		})
 		if !stale || float64(c.Start) <= f.now-float64(own) {
 			refined = append(refined, c)
@@ -101,8 +118,9 @@ func (f *fetch) refine(e catalog.Entry, cells, news []archive.Bucket) []archive.
 			continue
 		}
 		refined = append(refined, finer[0]...)
+		changed = true
 	}
-	return refined
+	return refined, changed
 }
 
 // complete adds to what has come late for a bucket what is stored of it, and says
