@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/coalesce-metrics/coalesce/api/openapi/openapitest"
 	"github.com/coalesce-metrics/coalesce/cell"
 )
 
@@ -136,6 +137,9 @@ func ask(t testing.TB, n *Node, message string) string {
 	var out bytes.Buffer
 	if err := n.Serve(t.Context(), strings.NewReader(message), &out); err != nil {
 		t.Fatal(err)
+	}
+	for line := range bytes.Lines(out.Bytes()) {
+		openapitest.Check(t, "POST", "/v1/query", 200, "application/json", line)
 	}
 	return out.String()
 }

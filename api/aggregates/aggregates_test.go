@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/coalesce-metrics/coalesce/api"
+	"github.com/coalesce-metrics/coalesce/api/openapi/openapitest"
 	"github.com/coalesce-metrics/coalesce/rulebook"
 	"github.com/coalesce-metrics/coalesce/rules"
 )
@@ -70,8 +71,11 @@ func (s *site) want(status int, who, method, path, body string) string {
 	if err != nil || resp.StatusCode != status {
 		s.t.Errorf("%s %s %.100s: status %d, want %d: %s %v", method, path, body, resp.StatusCode, status, text, err)
 	}
-	if resp.StatusCode != http.StatusMethodNotAllowed && resp.Header.Get("Content-Type") != "application/json" {
-		s.t.Errorf("%s %s: Content-Type %q", method, path, resp.Header.Get("Content-Type"))
+	if resp.StatusCode != http.StatusMethodNotAllowed {
+		openapitest.Check(s.t, method, path, resp.StatusCode, resp.Header.Get("Content-Type"), text)
+	}
+	if status < 300 {
+		openapitest.CheckRequest(s.t, method, path, "application/json", []byte(body))
 	}
 	return strings.TrimSpace(string(text))
 }

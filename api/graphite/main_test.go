@@ -14,6 +14,7 @@ import (
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/api"
+	"github.com/coalesce-metrics/coalesce/api/openapi/openapitest"
 	"github.com/coalesce-metrics/coalesce/archive"
 	"github.com/coalesce-metrics/coalesce/catalog"
 	"github.com/coalesce-metrics/coalesce/cell"
@@ -197,6 +198,7 @@ func testPages(t *testing.T, s http.Handler, contentType string, cases map[strin
 			if w.Header().Get("Cache-Control") != "no-cache" {
 				t.Errorf("%s may be cached: %v", c.target, w.Header())
 			}
+			described(t, c, w)
 		})
 	}
 }
@@ -213,6 +215,18 @@ func testRefusals(t *testing.T, s http.Handler, status int, contentType string, 
 			if w.Code != status || !strings.Contains(w.Body.String(), c.want) || !strings.HasPrefix(w.Header().Get("Content-Type"), contentType) {
 				t.Errorf("%s: %d %s %s\nwant %d with %q", c.target, w.Code, w.Header().Get("Content-Type"), w.Body, status, c.want)
 			}
+			described(t, c, w)
 		})
 	}
+}
+
+// described holds an answer to the document of all routes. What is asked may be
+// more than it has: clients also send what changes nothing.
+func described(t *testing.T, c pageCase, w *httptest.ResponseRecorder) {
+	t.Helper()
+	method := http.MethodGet
+	if c.form != "" {
+		method = http.MethodPost
+	}
+	openapitest.Check(t, method, c.target, w.Code, w.Header().Get("Content-Type"), w.Body.Bytes())
 }

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/coalesce-metrics/coalesce/api"
+	"github.com/coalesce-metrics/coalesce/api/openapi/openapitest"
 	"github.com/coalesce-metrics/coalesce/archive"
 	"github.com/coalesce-metrics/coalesce/query"
 )
@@ -62,6 +63,10 @@ func serve(t *testing.T, f *fake) (*API, func(method, path, body string, header 
 		w := httptest.NewRecorder()
 		server.ServeHTTP(w, r)
 		got, _ := io.ReadAll(w.Result().Body)
+		if w.Code < 300 {
+			openapitest.Check(t, method, path, w.Code, w.Header().Get("Content-Type"), got)
+			openapitest.CheckRequest(t, method, path, "application/json", plain(body))
+		}
 		return w.Code, strings.TrimSpace(string(got))
 	}
 }
@@ -225,6 +230,15 @@ func TestCollectErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// plain unpacks a body, if it is packed.
+func plain(body string) []byte {
+	if z, err := gzip.NewReader(strings.NewReader(body)); err == nil {
+		text, _ := io.ReadAll(z)
+		return text
+	}
+	return []byte(body)
 }
 
 func packed(text string) string {

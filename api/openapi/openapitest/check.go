@@ -58,10 +58,6 @@ func (s *Spec) Response(method, path string, status int, contentType string, bod
 	if err != nil {
 		return err
 	}
-	head := method == http.MethodHead
-	if head {
-		method = http.MethodGet
-	}
 	op, err := s.Find(method, u.Path)
 	if err != nil {
 		return err
@@ -72,7 +68,7 @@ func (s *Spec) Response(method, path string, status int, contentType string, bod
 	switch {
 	case !ok:
 		return fmt.Errorf("%s: there is no such answer", where)
-	case head && len(body) == 0:
+	case method == http.MethodHead && len(body) == 0:
 		return nil
 	}
 	if err := s.content(response, strictly, contentType, body); err != nil {
@@ -91,7 +87,11 @@ func (s *Spec) Request(method, path, contentType string, body []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := s.query(op, u.Query()); err != nil {
+	query, err := url.ParseQuery(strings.ReplaceAll(u.RawQuery, ";", "%3B")) // which are a part of names
+	if err != nil {
+		return err
+	}
+	if err := s.query(op, query); err != nil {
 		return fmt.Errorf("%s %s: %w", method, op.Path, err)
 	}
 	request, ok := s.child(op.at, "requestBody")
@@ -136,7 +136,7 @@ func (s *Spec) content(of node, address, contentType string, body []byte) error 
 		}
 		return s.validate(address, at, v)
 	case kind == "application/x-www-form-urlencoded":
-		form, err := url.ParseQuery(string(body))
+		form, err := url.ParseQuery(strings.ReplaceAll(string(body), ";", "%3B"))
 		if err != nil {
 			return err
 		}
