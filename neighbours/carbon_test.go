@@ -81,7 +81,7 @@ type store map[string]float64
 // readWhisper prints what all files of a directory hold for some seconds. The
 // time is given, because whisper returns nothing that is ahead of it.
 const readWhisper = `
-import json, os, sys, whisper
+import json, os, struct, sys, whisper
 root, start, end = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 found = {}
 for folder, _, files in os.walk(root):
@@ -89,7 +89,7 @@ for folder, _, files in os.walk(root):
         path = os.path.join(folder, name)
         try:
             (first, _, step), values = whisper.fetch(path, start - 1, end, now=end)
-        except (whisper.CorruptWhisperFile, IOError):
+        except (whisper.CorruptWhisperFile, struct.error, IOError):
             continue  # being made
         metric = os.path.relpath(path, root)[:-len(".wsp")].replace(os.sep, ".")
         for i, value in enumerate(values):
@@ -110,9 +110,12 @@ func (c *cache) read(start, end int64) store {
 func python(t *testing.T, result any, program string, args ...string) {
 	t.Helper()
 	// The system's Python is the one that Debian's whisper belongs to.
-	out, err := exec.Command("/usr/bin/python3", append([]string{"-c", program}, args...)...).Output()
+	cmd := exec.Command("/usr/bin/python3", append([]string{"-c", program}, args...)...)
+	var says strings.Builder
+	cmd.Stderr = &says
+	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("reading whisper files: %v", err)
+		t.Fatalf("reading whisper files: %v\n%s", err, &says)
 	}
 	if err := json.Unmarshal(out, result); err != nil {
 		t.Fatalf("%s: %v", out, err)

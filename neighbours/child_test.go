@@ -123,7 +123,7 @@ func (c *child) awaitUDP(address string) {
 const (
 	firstPort = 61000
 	lastPort  = 65535
-	portBlock = 250
+	portBlock = 500 // more than all tests take
 )
 
 var block struct {
@@ -148,6 +148,9 @@ func port(t *testing.T) int {
 	t.Helper()
 	block.mu.Lock()
 	defer block.mu.Unlock()
+	// A program that starts meanwhile would have the sockets, too, for a moment.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	for range portBlock {
 		n := block.first + 1 + block.taken%(portBlock-1)
 		block.taken++

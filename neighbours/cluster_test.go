@@ -125,20 +125,20 @@ func (g *graphiteWeb) sameRendered(from, until int64, targets ...string) []rende
 	return web
 }
 
-// sameFound returns what graphite-web finds, and checks that it is what the daemon
-// does. The order is left out, since that of graphite-web is at random where nodes
+// sameFound returns what graphite-web finds, and waits until it is what the daemon
+// does: the interval of a leaf goes on when a bucket closes, maybe between the two
+// answers. The order is left out, since that of graphite-web is at random where nodes
 // of different branches have one name.
 func (g *graphiteWeb) sameFound(path string, query url.Values) (found []string) {
 	g.t.Helper()
-	diff := ""
-	for range 3 { // the interval of a leaf ends with the clock
+	await(g.t, fmt.Sprintf("equal answers to %s %v", path, query), func() string {
 		a, b := g.ask(path, query)
 		found = parts(g.t, a)
-		if diff = cmp.Diff(parts(g.t, b), found); diff == "" {
-			return found
+		if diff := cmp.Diff(parts(g.t, b), found); diff != "" {
+			return "that of graphite-web (+) is not that of the daemon (-):\n" + diff
 		}
-	}
-	g.t.Errorf("%s %v of graphite-web (+) is not that of the daemon (-):\n%s", path, query, diff)
+		return ""
+	})
 	return found
 }
 

@@ -96,7 +96,7 @@ type whisperFile struct {
 }
 
 const readFilesPy = `
-import json, os, sys, whisper
+import json, os, struct, sys, whisper
 root, now = sys.argv[1], int(sys.argv[2])
 found = {}
 for folder, _, files in os.walk(root):
@@ -110,7 +110,7 @@ for folder, _, files in os.walk(root):
             for a in info["archives"]:
                 (first, _, step), values = whisper.fetch(path, now - a["retention"] + 1, now, now=now, archiveToSelect=a["secondsPerPoint"])
                 archives.append({"Step": step, "Points": a["points"], "Values": {first + i * step: v for i, v in enumerate(values) if v is not None}})
-        except (whisper.CorruptWhisperFile, IOError):
+        except (whisper.CorruptWhisperFile, struct.error, IOError):
             continue  # being made
         found[os.path.relpath(path, root)] = {
             "Method": info["aggregationMethod"], "XFilesFactor": info["xFilesFactor"], "Retention": info["maxRetention"], "Archives": archives}
