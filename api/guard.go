@@ -69,7 +69,7 @@ func (s *Server) admitted(r *Route) http.Handler {
 		return r
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if req, ok := s.admit(w, req, r.Role); ok {
+		if req, ok := s.admit(w, req, r.role(req.Method)); ok {
 			r.ServeHTTP(w, req)
 		}
 	})

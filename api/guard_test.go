@@ -59,6 +59,7 @@ func guarded(t testing.TB, cfg Config) *Server {
 		{Path: "/read", Methods: both, Role: keys.Read, Handler: who},
 		{Path: "/ingest", Methods: both, Role: keys.Ingest, Handler: who, Below: true},
 		{Path: "/manage", Methods: both, Role: keys.Manage, Handler: who},
+		{Path: "/mixed", Methods: both, Role: keys.Read, Roles: map[string]keys.Role{"POST": keys.Manage}, Handler: who},
 		{Path: "/unsaid", Methods: both, Handler: who},
 		{Path: "/debug", Methods: both, Handler: who, Loopback: true},
 	}
@@ -93,6 +94,10 @@ func TestKeys(t *testing.T) {
 		"manage":                {"POST", "/manage", "manage-key", 200, `"manage" manage`},
 		"manage to read":        {"GET", "/read", "manage-key", 403, lacks("manage", "read")},
 		"manage to ingest":      {"POST", "/ingest", "manage-key", 403, lacks("manage", "ingest")},
+		"mixed, read":           {"GET", "/mixed", "read-key", 200, `"read" read`},
+		"mixed, read to manage": {"POST", "/mixed", "read-key", 403, lacks("read", "manage")},
+		"mixed, manage":         {"POST", "/mixed", "manage-key", 200, `"manage" manage`},
+		"mixed, manage to read": {"HEAD", "/mixed", "manage-key", 403, lacks("manage", "read")},
 		"unsaid is manage":      {"GET", "/unsaid", "manage-key", 200, `"manage" manage`},
 		"unsaid, not read":      {"GET", "/unsaid", "read-key", 403, lacks("read", "manage")},
 		"all":                   {"POST", "/manage", "all-key", 200, `"all" read ingest manage`},

@@ -22,6 +22,8 @@ type Route struct {
 	Methods []string
 	// Role is what a key must have. The zero value is [keys.Manage].
 	Role keys.Role
+	// Roles has the roles of those Methods that need another.
+	Roles map[string]keys.Role
 	// Open answers everybody, without a key.
 	Open bool
 	// Loopback refuses clients on other machines with 403.
@@ -45,6 +47,14 @@ func (r *Route) check() error {
 		return fmt.Errorf("api: path %q: Methods and Handler must be set", r.Path)
 	}
 	return nil
+}
+
+// role returns what a key must have for a method.
+func (r *Route) role(method string) keys.Role {
+	if role, ok := r.Roles[method]; ok {
+		return role
+	}
+	return r.Role
 }
 
 // add makes the server answer a route.
