@@ -22,7 +22,7 @@ type Route struct {
 	Methods []string
 	// Role is what a key must have. The zero value is [keys.Manage].
 	Role keys.Role
-	// Roles has the roles of those Methods that need another.
+	// Roles are what a key must have instead for some of the methods.
 	Roles map[string]keys.Role
 	// Open answers everybody, without a key.
 	Open bool

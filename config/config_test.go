@@ -281,6 +281,9 @@ func TestShippedDefaults(t *testing.T) {
 	keep.Pattern = "app.*.requests"
 	want.Keys = []Key{{"grafana", "sha256:4773056df63a5631a561de6ec66504035f6360ec4531daf199fd4664d34a4f5c", []string{"read"}}}
 	want.Windows, want.Keeps = []Window{{"30d", 30 * Day, Hour, 730 * Day}}, []Keep{keep}
+	measure := newMeasure()
+	measure.Name = "rpc.latency"
+	want.Measures, want.ViewList = []Measure{measure}, []View{{"", "", "rpc.latency", []string{}, "count", []float64{}}}
 	want.Upstream, want.Place.Ring, want.APIRules.ForwardViews = []string{}, []string{}, []string{}
 	want.Listeners, want.Destinations, want.Routes = []Listener{listener}, []Destination{destination}, []Route{route}
 	if diff := cmp.Diff(&want, got, sameSettings); diff != "" {

@@ -75,6 +75,9 @@ func (k *checker) value(dst reflect.Value, raw any, path string) {
 	case *[]string:
 		k.strings(p, raw, path)
 		return
+	case *[]float64:
+		k.numbers(p, raw, path)
+		return
 	case **bool:
 		var b bool
 		if b, ok = raw.(bool); ok {
@@ -139,6 +142,29 @@ func (k *checker) strings(dst *[]string, raw any, path string) {
 	*dst = list
 }
 
+// numbers decodes an array of numbers.
+func (k *checker) numbers(dst *[]float64, raw any, path string) {
+	const want = "accepted: an array of numbers, such as [1, 10]"
+	array, ok := raw.([]any)
+	if !ok {
+		k.errorf(path, raw, "not an array; %s", want)
+		return
+	}
+	list := make([]float64, 0, len(array))
+	for i, e := range array {
+		switch x := e.(type) {
+		case float64:
+			list = append(list, x)
+		case int64:
+			list = append(list, float64(x))
+		default:
+			k.errorf(element(path, i), e, "not a number; %s", want)
+			return
+		}
+	}
+	*dst = list
+}
+
 // tables decodes a list of tables such as [[listener]].
 func (k *checker) tables(dst reflect.Value, raw any, path string) {
 	trees, ok := raw.([]map[string]any)
@@ -177,6 +203,8 @@ func (k *checker) newElement(t reflect.Type) reflect.Value {
 		*p = newRoute()
 	case *Keep:
 		*p = newKeep()
+	case *Measure:
+		*p = newMeasure()
 	}
 	return e
 }

@@ -177,6 +177,34 @@ max_per_key = 7
 max_outputs = 8
 forward_views = ["sum", "95pct"]
 
+[views]
+prefix = ""
+report_period = "1m"
+mode = "delta"
+tags = false
+rows = 5
+max = 6
+
+[[measure]]
+name = "rpc.ms"
+description = "how long"
+unit = "ms"
+type = "int64"
+
+[[measure]]
+name = "b"
+
+[[view]]
+name = "latency"
+description = "by method"
+measure = "rpc.ms"
+columns = ["method", " zone "]
+aggregation = "distribution"
+bounds = [0, 0.5, 1e3]
+
+[[view]]
+measure = "b"
+
 [query]
 targets = 1
 series = 2
@@ -256,8 +284,14 @@ poll = "1m30s"
 		Windows:  []Window{{"30d", 30 * Day, Hour, 60 * Day}, {"5m", Minute, Second, Hour}},
 		Keeps:    []Keep{{"app.*", 5 * Second, true}, {"b", 10 * Second, false}},
 		APIRules: APIRules{10 * Second, 7, 8, []string{"sum", "95pct"}},
-		Query:    Query{1, 2, 3, 4, 5 * Second},
-		Node:     Node{"[::1]:7"},
+		Views:    Views{"", Minute, "delta", false, 5, 6},
+		Measures: []Measure{{"rpc.ms", "how long", "ms", "int64"}, {"b", "", "1", "double"}},
+		ViewList: []View{
+			{"latency", "by method", "rpc.ms", []string{"method", "zone"}, "distribution", []float64{0, 0.5, 1000}},
+			{"", "", "b", nil, "", nil},
+		},
+		Query: Query{1, 2, 3, 4, 5 * Second},
+		Node:  Node{"[::1]:7"},
 		Keys: []Key{
 			{"ops@h", "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824", []string{"read", "manage"}},
 			{"b", "sha256:486ea46224d1bb4fb680f34f7c9ad96a8f24ec88be73ea8e5a6c65260e9cb8a7", []string{"ingest"}},

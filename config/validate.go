@@ -25,6 +25,7 @@ func (k *checker) check(c *Config) {
 	k.checkRoutes(c)
 	k.checkPlace(c)
 	k.checkStore(c)
+	k.checkViews(c)
 	k.checkHTTP(c)
 	k.checkNode(c)
 }

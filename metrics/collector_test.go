@@ -89,6 +89,7 @@ func example() Sources {
 		},
 		Catalog: func() Names { return Names{Held: 98, Limit: 8000, Refused: 6} },
 		Collect: func() Collected { return Collected{Accepted: 41, Refused: 3} },
+		Views:   func() Views { return Views{Views: 5, Measures: 4, Rows: 300, Overflowing: 1, Exported: 1234} },
 		Limits: Limits{
 			Series: 4000, Outputs: 1000, Buckets: 9000, QueueRows: 500, QueueBytes: 65536, Connections: []int{3, 3, 9},
 		},
@@ -158,6 +159,7 @@ func TestCollector(t *testing.T) {
 		"store_forgotten_series_total": 27, "store_expiries_total": 19, "store_damaged_cells_total": 18,
 		"window_cells_total": 61, "window_cells_amended_total": 16, "window_cells_stale_total": 17, "windows_lag_seconds": 12.5,
 		"names": 98, "names_limit": 8000, "names_refused_total": 6,
+		"views": 5, "measures": 4, "view_rows": 300, "views_overflowing": 1, "view_rows_exported_total": 1234,
 
 		"listener_info{address=[::]:2024,listener=pickle,protocol=pickle,transport=tcp}": 1,
 		"received_items_total" + pickle + "}":                                            67, "accepted_items_total" + pickle + "}": 60,

@@ -36,6 +36,7 @@ type Sources struct {
 	Archive func() archive.Stats
 	Catalog func() Names
 	Collect func() Collected
+	Views   func() Views
 	Limits  Limits
 	Build   Build
 }
@@ -80,6 +81,7 @@ type snapshot struct {
 	archive   archive.Stats
 	catalog   Names
 	collected Collected
+	views     Views
 }
 
 // maxRules bounds the rules that are shown one by one. A scrape of more would
@@ -116,6 +118,9 @@ func (src *Sources) read() *snapshot {
 	}
 	if src.Collect != nil {
 		s.collected = src.Collect()
+	}
+	if src.Views != nil {
+		s.views = src.Views()
 	}
 	return s
 }

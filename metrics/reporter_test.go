@@ -113,6 +113,10 @@ journalErrors 3
 storeOk 0
 storeErrors 9
 windowsLag 12.5
+views 5
+viewRows 300
+viewsOverflowing 1
+viewRowsExported 1234
 unrouted 90
 destinations.127_0_0_1:2004:None.attemptedRelays 1034
 destinations.127_0_0_1:2004:None.sent 1000

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 type View struct {
 	// ID tells one registration from another: a view made anew begins anew.
 	ID      string
+	Name    string   // what it is called; empty is the ID
 	Measure string   // the series' name before its tags
 	Columns []string // tags, sorted; those that a series has not got are empty
 	// Distribution has the values counted between Bounds, which ascend and are
@@ -35,7 +37,7 @@ func NewView(v View) (*Rule, error) {
 		return nil, fmt.Errorf("view %q: %w", v.ID, err)
 	}
 	r := &Rule{
-		File: "view", Output: v.ID, Pattern: v.Measure, Period: MaxPeriod, Methods: []cell.Method{cell.Sum}, Forward: true, View: &v,
+		File: "view", Output: cmp.Or(v.Name, v.ID), Pattern: v.Measure, Period: MaxPeriod, Methods: []cell.Method{cell.Sum}, Forward: true, View: &v,
 	}
 	for _, c := range v.Columns {
 		r.columns = append(r.columns, ";"+c+"=")

@@ -18,8 +18,9 @@ const (
 // Error is why a change was not made.
 type Error struct {
 	Kind Kind
-	// Index is that of the definition in what was to be registered, Field what of
-	// it is wrong, such as "name".
+	// Of is "measure" or "view", Index where the definition is in what was to be
+	// registered, and Field what of it is wrong, such as "name"; "" is none.
+	Of    string
 	Index int
 	Field string
 	Msg   string // one sentence; it names what is wrong, and what is accepted
@@ -31,8 +32,13 @@ func fault(kind Kind, field, format string, args ...any) *Error {
 	return &Error{Kind: kind, Field: field, Msg: fmt.Sprintf(format, args...)}
 }
 
+const (
+	ofMeasure = "measure"
+	ofView    = "view"
+)
+
 // at says which definition an error is about.
-func (e *Error) at(i int) *Error {
-	e.Index = i
+func (e *Error) at(of string, i int) *Error {
+	e.Of, e.Index = of, i
 	return e
 }

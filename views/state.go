@@ -76,18 +76,38 @@ func (s *state) measure(name string) (Measure, bool) {
 	return Measure{}, false
 }
 
+// configureMeasures registers those of the configuration one by one.
+func (s *state) configureMeasures() (errs []*Error) {
+	for i, m := range s.cfg.Measures {
+		if _, err := s.addMeasures([]Measure{m}, true); err != nil {
+			errs = append(errs, err.(*Error).at(ofMeasure, i))
+		}
+	}
+	return errs
+}
+
+// configureViews is configureMeasures for views.
+func (s *state) configureViews() (errs []*Error) {
+	for i := range s.cfg.Views {
+		if _, err := s.addViews(s.cfg.Views[i:i+1], true); err != nil {
+			errs = append(errs, err.(*Error).at(ofView, i))
+		}
+	}
+	return errs
+}
+
 // addMeasures registers measures, and returns those that have to be kept.
 func (s *state) addMeasures(list []Measure, fixed bool) (news []Measure, _ error) {
 	for i, m := range list {
 		if err := checkMeasure(&m); err != nil {
-			return nil, err.at(i)
+			return nil, err.at(ofMeasure, i)
 		}
 		known, ok := s.measure(m.Name)
 		switch {
 		case ok && known.Unit != m.Unit:
-			return nil, fault(Conflict, "unit", "measure %q has the unit %q, not %q; accepted: the same, or another name", m.Name, known.Unit, m.Unit).at(i)
+			return nil, fault(Conflict, "unit", "measure %q has the unit %q, not %q; accepted: the same, or another name", m.Name, known.Unit, m.Unit).at(ofMeasure, i)
 		case ok && known.Type != m.Type:
-			return nil, fault(Conflict, "type", "measure %q is of type %s, not %s; accepted: the same, or another name", m.Name, known.Type, m.Type).at(i)
+			return nil, fault(Conflict, "type", "measure %q is of type %s, not %s; accepted: the same, or another name", m.Name, known.Type, m.Type).at(ofMeasure, i)
 		}
 		if _, ok := s.measures[m.Name]; !ok {
 			s.measures[m.Name] = measure{m, fixed}
@@ -102,7 +122,7 @@ func (s *state) addViews(list []Definition, fixed bool) (news []View, _ error) {
 	for i, def := range list {
 		v, err := s.addView(&def, fixed)
 		if err != nil {
-			return nil, err.at(i)
+			return nil, err.at(ofView, i)
 		}
 		if v != nil {
 			news = append(news, v.View)
@@ -139,7 +159,7 @@ func (s *state) addView(def *Definition, fixed bool) (*view, *Error) {
 			v.Name, other.Name, v.series.node)
 	}
 	rule, err := rules.NewView(rules.View{
-		ID: v.id, Measure: v.Measure, Distribution: v.Aggregation.Type == Distribution,
+		ID: v.id, Name: v.Name, Measure: v.Measure, Distribution: v.Aggregation.Type == Distribution,
 		Bounds: v.Aggregation.Bounds, Integral: m.Type == Int64, MaxRows: s.cfg.MaxRows,
 		Columns: slices.DeleteFunc(slices.Clone(v.Columns), func(c string) bool { return !possible(c) }),
 	})

@@ -125,40 +125,47 @@ type Registry struct {
 
 // Open takes the definitions of the configuration and reads those in the file. The
 // views are not in force yet: see Rules. An error about a definition of the
-// configuration is an *Error.
+// configuration is the first that Check returns.
 func Open(cfg Config) (*Registry, error) {
 	r := &Registry{cfg: cfg, reports: make(map[*view]reported)}
-	if n := max(len(cfg.Measures), len(cfg.Views)); n > cfg.Max {
-		return nil, fault(Full, "", "there are %d; accepted: at most %d (views.max)", n, cfg.Max)
-	}
-	s := newState(&r.cfg)
-	// Its measures come before the views of either.
-	if _, err := s.addMeasures(cfg.Measures, true); err != nil {
-		return nil, err
+	if errs := Check(cfg); len(errs) > 0 {
+		return nil, errs[0]
 	}
 	if cfg.Path != "" {
 		if err := r.openFile(); err != nil {
 			return nil, fmt.Errorf("views made over HTTP: %w", err)
 		}
 	}
+	s := newState(&r.cfg)
+	s.configureMeasures() // which come before all views
 	for _, m := range r.made.measures {
-		r.wake(s, "measure", m.Name, func() error { _, err := s.addMeasures([]Measure{m}, false); return err })
+		r.wake("measure", m.Name, func() error { _, err := s.addMeasures([]Measure{m}, false); return err })
 	}
-	if _, err := s.addViews(cfg.Views, true); err != nil {
-		if r.file != nil {
-			r.file.Close()
-		}
-		return nil, err
-	}
+	s.configureViews()
 	for _, v := range r.made.views {
-		r.wake(s, "view", v.Name, func() error { _, err := s.addViews([]Definition{v.definition()}, false); return err })
+		r.wake("view", v.Name, func() error { _, err := s.addViews([]Definition{v.definition()}, false); return err })
 	}
 	r.state.Store(s)
 	return r, nil
 }
 
+// Check returns what is wrong with the definitions of the configuration.
+func Check(cfg Config) []*Error {
+	s := newState(&cfg)
+	errs := append(s.configureMeasures(), s.configureViews()...)
+	for _, x := range []struct {
+		of string
+		n  int
+	}{{ofMeasure, len(cfg.Measures)}, {ofView, len(cfg.Views)}} {
+		if x.n > cfg.Max {
+			errs = append(errs, fault(Full, "", "there are %d; accepted: at most %d (views.max)", x.n, cfg.Max).at(x.of, cfg.Max))
+		}
+	}
+	return errs
+}
+
 // wake takes in a definition of the file, or leaves it there.
-func (r *Registry) wake(s *state, what, name string, add func() error) {
+func (r *Registry) wake(what, name string, add func() error) {
 	if err := add(); err != nil {
 		r.cfg.Logger.Error("a "+what+" made over HTTP is at odds with the configuration, or no longer understood, and not in force",
 			what, name, "err", err)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -229,21 +230,33 @@ func TestFixed(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*Config)
-		want   Error
+		want   []Error
 	}{
-		"measure":  {func(c *Config) { c.Measures = []Measure{{"a", "", "1", Int64}, {"b", "", "1", "x"}} }, Error{Invalid, 1, "type", ""}},
-		"measures": {func(c *Config) { c.Measures = []Measure{{"a", "", "1", Int64}, {"a", "", "s", Int64}} }, Error{Conflict, 1, "unit", ""}},
-		"view":     {func(c *Config) { c.Views = []Definition{viewOf("v", "m", "", "mean")} }, Error{Invalid, 0, "aggregation", ""}},
-		"node":     {func(c *Config) { c.Views = []Definition{viewOf("a.b", "m", "", Count), viewOf("a_b", "m", "", Count)} }, Error{Conflict, 1, "name", ""}},
-		"many":     {func(c *Config) { c.Views = make([]Definition, 6) }, Error{Full, 0, "", ""}},
+		"measures": {func(c *Config) {
+			c.Measures = []Measure{{"a", "", "1", Int64}, {"b", "", "1", "x"}, {"a", "", "s", Int64}}
+		}, []Error{{Invalid, "measure", 1, "type", ""}, {Conflict, "measure", 2, "unit", ""}}},
+		"views": {func(c *Config) {
+			c.Measures = []Measure{{"a", "", "1", "x"}}
+			c.Views = []Definition{viewOf("v", "m", "", "mean"), viewOf("a.b", "m", "", Count), viewOf("a_b", "m", "", Count)}
+		}, []Error{{Invalid, "measure", 0, "type", ""}, {Invalid, "view", 0, "aggregation", ""}, {Conflict, "view", 2, "name", ""}}},
+		"many": {func(c *Config) { c.Views = slices.Repeat([]Definition{viewOf("v", "m", "", Count)}, 6) }, []Error{{Full, "view", 5, "", ""}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := Config{Max: 5, MaxRows: 1, Now: newBoard(t, nil).cfg.Now, Path: filepath.Join(t.TempDir(), "views")}
+			cfg := Config{Max: 5, MaxRows: 1, Now: time.Now, Path: filepath.Join(t.TempDir(), "views")}
 			c.change(&cfg)
-			_, err := Open(cfg)
-			got, ok := err.(*Error)
-			if !ok || got.Kind != c.want.Kind || got.Index != c.want.Index || got.Field != c.want.Field {
-				t.Errorf("%+v, want %+v", err, c.want)
+			var got []Error
+			for _, err := range Check(cfg) {
+				if err.Msg == "" {
+					t.Error("no message")
+				}
+				err.Msg = ""
+				got = append(got, *err)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Error(diff)
+			}
+			if _, err := Open(cfg); kindOf(err) != c.want[0].Kind {
+				t.Error(err)
 			}
 		})
 	}

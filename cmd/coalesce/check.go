@@ -43,7 +43,7 @@ func newCheck() *cobra.Command {
 			_, misplaced := placeOf(cfg)
 			_, unkeepable := inputRules(cfg)
 			_, unseen := forwardViews(cfg)
-			more = slices.Concat(more, misplaced, unkeepable, unseen)
+			more = slices.Concat(more, misplaced, unkeepable, unseen, viewProblems(cfg))
 		}
 		for _, p := range more {
 			fmt.Fprintln(out, p)

@@ -24,6 +24,7 @@ import (
 	"github.com/coalesce-metrics/coalesce/rulebook"
 	"github.com/coalesce-metrics/coalesce/rules"
 	"github.com/coalesce-metrics/coalesce/upstream"
+	"github.com/coalesce-metrics/coalesce/views"
 	"github.com/coalesce-metrics/coalesce/watch"
 )
 
@@ -35,6 +36,7 @@ type daemon struct {
 	force inForce
 	rules *ruleFile
 	book  *rulebook.Book
+	views *views.Registry
 	names *nameFiles
 	dir   *datadir.Dir // nil without a data directory
 	cells *cells
@@ -74,6 +76,7 @@ func newDaemon(cfg *config.Config, log *slog.Logger, stdout io.Writer) (_ *daemo
 		}
 	}()
 	inputs, problems := inputRules(cfg)
+	problems = append(problems, viewProblems(cfg)...)
 	if err = problems.Err(); err != nil {
 		return nil, err
 	}
@@ -94,7 +97,7 @@ func newDaemon(cfg *config.Config, log *slog.Logger, stdout io.Writer) (_ *daemo
 			return nil, err
 		}
 	}
-	if err = d.openBook(); err != nil {
+	if err = errors.Join(d.openBook(), d.openViews()); err != nil {
 		return nil, err
 	}
 	first := true
@@ -134,7 +137,7 @@ func (d *daemon) abandon() {
 	if d.up != nil {
 		d.up.Stop(d.inputs)
 	}
-	if err := errors.Join(d.cells.close(d.inputs), d.closeBook()); err != nil {
+	if err := errors.Join(d.cells.close(d.inputs), d.closeBook(), d.closeViews()); err != nil {
 		d.log.Warn("the store", "err", err)
 	}
 	d.closeDir()
@@ -199,11 +202,7 @@ func (d *daemon) newIngest() (*ingest.Ingest, error) {
 // emit sends rows upstream. The aggregator calls it from one goroutine at a time.
 func (d *daemon) emit(rows []aggregator.Row, again bool) {
 	d.line = d.format(d.line[:0], rows)
-	kind := upstream.Aggregate
-	if again {
-		kind = upstream.Amendment
-	}
-	d.up.Send(d.line, len(rows), kind)
+	d.up.Send(d.line, len(rows), kindOf(again))
 }
 
 // format appends rows as plaintext.
@@ -254,6 +253,7 @@ func (d *daemon) start() error {
 		d.sendAgain(ctx)
 	}
 	d.running.Go(func() { d.agg.Run(ctx) })
+	d.running.Go(func() { d.views.Run(ctx) })
 	if d.dir != nil {
 		d.running.Go(func() { d.beat(ctx) })
 	}
@@ -309,7 +309,7 @@ func (d *daemon) stop(ctx context.Context) error {
 	done()
 	d.cancel()
 	d.running.Wait()
-	err := d.closeBook()
+	err := errors.Join(d.closeBook(), d.closeViews())
 	d.agg.Tick()
 	err = errors.Join(err, d.saveCells())
 	for _, u := range d.up.Stop(ctx) {

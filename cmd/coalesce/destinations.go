@@ -163,6 +163,9 @@ func outputsOf(dst [][]byte, name []byte, set *rules.Set) [][]byte {
 	m := matchers.Get().(*rules.Matcher)
 	defer matchers.Put(m)
 	for _, match := range set.Match(m, name) {
+		if match.Rule.View != nil {
+			continue // its rows are no series
+		}
 		dst = append(dst, rules.AppendRow(nil, match.Output, match.Rule.Methods[0]))
 	}
 	return dst

@@ -14,6 +14,7 @@ import (
 	"github.com/coalesce-metrics/coalesce/api/graphite"
 	"github.com/coalesce-metrics/coalesce/api/openapi"
 	"github.com/coalesce-metrics/coalesce/api/operate"
+	apiviews "github.com/coalesce-metrics/coalesce/api/views"
 	"github.com/coalesce-metrics/coalesce/certs"
 	"github.com/coalesce-metrics/coalesce/config"
 	"github.com/coalesce-metrics/coalesce/keys"
@@ -49,6 +50,7 @@ func (d *daemon) newWeb() (*web, error) {
 	}
 	routes = append(routes, d.windows.Routes()...)
 	routes = append(routes, aggregates.Routes(aggregates.Config{Book: d.book, Owner: api.KeyName, Logger: d.log})...)
+	routes = append(routes, apiviews.Routes(apiviews.Config{Registry: d.views, Logger: d.log})...)
 	routes = append(routes, api.Route{
 		Path: "/v1/query", Methods: []string{http.MethodPost}, Role: keys.Read, Handler: d.node, MaxBody: maxMessages,
 		Summary: "aggregate_metric messages of the query node",
@@ -141,6 +143,7 @@ func (d *daemon) sources() metrics.Sources {
 			return metrics.Names{Held: d.cells.names.Len(), Limit: d.cfg.Store.Names, Refused: d.cells.names.Refused()}
 		},
 		Collect: func() metrics.Collected { return metrics.Collected(d.windows.Stats()) },
+		Views:   d.viewStats,
 		Limits: metrics.Limits{
 			Series: a.MaxSeries, Outputs: a.MaxOutputs, Buckets: a.MaxBuckets,
 			QueueRows: int64(d.cfg.Queue.Datapoints), QueueBytes: int64(d.cfg.Queue.Bytes),

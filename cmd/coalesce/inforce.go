@@ -23,6 +23,7 @@ const (
 	fromFile   source = iota // the rule file
 	fromConfig               // those that keep series as they are received
 	fromAPI                  // made while the daemon runs
+	fromViews                // those of the views
 	numSources
 )
 
