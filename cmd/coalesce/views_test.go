@@ -1,0 +1,522 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// viewAPI is a daemon's views over HTTP.
+type viewAPI struct {
+	t *testing.T
+	d *process
+}
+
+func (a viewAPI) do(method, path, body string) (status int, text string) {
+	a.t.Helper()
+	req, err := http.NewRequest(method, "http://"+a.d.address("http", "tcp")+path, strings.NewReader(body))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	resp, err := client.Do(req)
+	if err != nil {
+		a.t.Error(err)
+		return 0, ""
+	}
+	defer resp.Body.Close()
+	all, err := io.ReadAll(resp.Body)
+	if err != nil {
+		a.t.Error(err)
+	}
+	return resp.StatusCode, strings.TrimSpace(string(all))
+}
+
+// want asks and compares the status.
+func (a viewAPI) want(status int, method, path, body string) string {
+	a.t.Helper()
+	got, text := a.do(method, path, body)
+	if got != status {
+		a.t.Errorf("%s %s %s: %d %s, want %d", method, path, body, got, text, status)
+	}
+	return text
+}
+
+// viewData is what a daemon says of a view.
+type viewData struct {
+	Start int64 `json:"start_time"`
+	End   int64 `json:"end_time"`
+	Rows  []viewRow
+}
+
+type viewRow struct {
+	Tags  map[string]string
+	Start int64 `json:"start_time"`
+	Data  struct {
+		Count, Sum, Mean, Min, Max float64
+		Last                       float64   `json:"last_value"`
+		Deviations                 float64   `json:"sum_of_squared_deviation"`
+		Bounds                     []float64 `json:"bounds"`
+		Counts                     []int64   `json:"bucket_counts"`
+	}
+}
+
+func (a viewAPI) data(name string) (d viewData) {
+	a.t.Helper()
+	if err := json.Unmarshal([]byte(a.want(200, "GET", "/v1/views/"+name+"/data", "")), &d); err != nil {
+		a.t.Fatal(err)
+	}
+	for _, r := range d.Rows {
+		if r.Start < d.Start || r.Start > d.End {
+			a.t.Errorf("%s: a row began at %d, not from %d to %d", name, r.Start, d.Start, d.End)
+		}
+	}
+	return d
+}
+
+// one returns the only row of a view.
+func (a viewAPI) one(name string) viewRow {
+	a.t.Helper()
+	d := a.data(name)
+	if len(d.Rows) != 1 {
+		a.t.Fatalf("%s has the rows %v", name, d.Rows)
+	}
+	return d.Rows[0]
+}
+
+// taken waits until a daemon has taken in so many datapoints.
+func (d *process) taken(n float64) {
+	d.t.Helper()
+	await(d.t, "datapoints", nil, func() bool { return scrape(d.t, d).sum("datapoints_accepted_total") == n })
+}
+
+func viewBody(name, measure, aggregation string, columns ...string) string {
+	text, _ := json.Marshal(append([]string{}, columns...))
+	return fmt.Sprintf(`{"name":%q,"measure":%q,"columns":%s,"aggregation":%s}`, name, measure, text, aggregation)
+}
+
+// What is counted, and what is not, however it comes in.
+func TestViews(t *testing.T) {
+	t.Parallel()
+	out := newSink(t)
+	d := start(t, settings{rules: noRules(t), upstream: out.address, config: "[views]\nreport_period = \"1s\"\nrows = 4\n"})
+	a := viewAPI{t, d}
+	d.send("rpc.latency;method=early 1 -1\n") // before there is a view
+	d.taken(1)
+
+	// The same view twice, and another of its name.
+	const bounds = `{"type":"distribution","bounds":[0,0.01,0.1,1,10,1000,10000]}`
+	latency := viewBody("latency", "rpc.latency", bounds)
+	made := a.want(201, "POST", "/v1/views", latency)
+	a.want(200, "POST", "/v1/views", latency)
+	a.want(409, "POST", "/v1/views", viewBody("latency", "rpc.latency", `{"type":"distribution","bounds":[1]}`))
+	a.want(409, "POST", "/v1/views", viewBody("latency", "rpc.latency", bounds, "method"))
+	if got := a.want(200, "GET", "/v1/views", ""); got != "["+made+"]" {
+		t.Errorf("%s, want [%s]", got, made)
+	}
+	sent := []float64{0.005, 0.01, 0.5, 1, 9.99, 10, 20000}
+	for i, v := range sent {
+		d.send(fmt.Sprintf("rpc.latency;method=m%d;host=h%d %v -1\n", i%2, i, v))
+	}
+	d.taken(8)
+	row := a.one("latency")
+	if diff := cmp.Diff([]int64{1, 1, 1, 2, 1, 0, 1}, row.Data.Counts); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]float64{0.01, 0.1, 1, 10, 1000, 10000}, row.Data.Bounds); diff != "" {
+		t.Error(diff)
+	}
+	if x := row.Data; x.Count != 7 || x.Min != 0.005 || x.Max != 20000 || len(row.Tags) > 0 {
+		t.Errorf("%+v", row)
+	}
+	a.want(200, "POST", "/v1/views", latency) // which changes nothing
+	if got := a.one("latency"); got.Data.Count != 7 {
+		t.Errorf("%+v", got)
+	}
+
+	// Values on the bounds, negative ones, several views of one measure, and tags
+	// that are not there; by plaintext and by HTTP.
+	a.want(201, "POST", "/v1/views", "["+strings.Join([]string{
+		viewBody("edges", "edge", bounds), viewBody("negative", "neg", `{"type":"distribution","bounds":[1]}`),
+		viewBody("by method", "calls", `{"type":"count"}`, "method"), viewBody("all", "calls", `{"type":"count"}`),
+		viewBody("total", "calls", `{"type":"sum"}`, "zone", "method"), viewBody("a/last", "calls", `{"type":"last_value"}`),
+	}, ",")+"]")
+	d.send("edge 0.01 -1\nedge 0.1 -1\nedge 1 -1\nedge;x=y 10 -1\nedge 1000 -1\nedge 10000 -1\nedge.not 5 -1\n")
+	d.send("neg -5 -1\nneg;a=b -1 -1\n")
+	now := time.Now().Unix()
+	calls := []string{"calls;method=Get;zone=eu 1", "calls;zone=us;method=Get 2", "calls;method=Put 3", "calls 4", "calls;other=x 5"}
+	for i, line := range calls {
+		d.send(fmt.Sprintf("%s %d\n", line, now-int64(i)))
+	}
+	collect(t, d, []string{
+		fmt.Sprintf(`{"metric":"calls","value":6,"tags":{"method":"Get","zone":"eu"},"timestamp":%d}`, now+1), fmt.Sprintf(`{"metric":"calls","value":7,"timestamp":%d}`, now-100),
+	})
+	d.taken(8 + 7 + 2 + 5 + 2)
+	if got := a.one("edges").Data; !slices.Equal(got.Counts, []int64{0, 1, 1, 1, 1, 1, 1}) {
+		t.Errorf("%+v", got)
+	}
+	if got := a.one("negative").Data; !slices.Equal(got.Counts, []int64{2, 0}) || got.Max != -1 || got.Min != -5 || got.Mean != -3 || got.Deviations != 8 {
+		t.Errorf("%+v", got)
+	}
+	counts := map[string]float64{}
+	for _, r := range a.data("by%20method").Rows {
+		counts[fmt.Sprint(r.Tags)] = r.Data.Count
+	}
+	if diff := cmp.Diff(map[string]float64{"map[]": 3, "map[method:Get]": 3, "map[method:Put]": 1}, counts); diff != "" {
+		t.Error(diff)
+	}
+	if got := a.one("all").Data.Count; got != 7 {
+		t.Errorf("all has %v, the sum is 7", got)
+	}
+	sums := map[string]float64{}
+	for _, r := range a.data("total").Rows {
+		sums[fmt.Sprint(r.Tags)] = r.Data.Sum
+	}
+	if diff := cmp.Diff(map[string]float64{"map[]": 16, "map[method:Get zone:eu]": 7, "map[method:Get zone:us]": 2, "map[method:Put]": 3}, sums); diff != "" {
+		t.Error(diff)
+	}
+	if got := a.one("a%2Flast").Data.Last; got != 6 {
+		t.Errorf("the last is %v, want 6", got)
+	}
+
+	// What goes upstream says the same, and what is deleted goes once more.
+	until := map[string]string{
+		"all": "7", "by_method": "3", "by_method;method=Get": "3", "by_method;method=Put": "1", "total;method=Get;zone=eu": "7",
+		"a_last": "6", "latency.count": "7", "latency.bucket;le=0.01": "1", "latency.bucket;le=0.1": "2", "latency.bucket;le=1": "3",
+		"latency.bucket;le=10": "5", "latency.bucket;le=1000": "6", "latency.bucket;le=10000": "6", "latency.bucket;le=+Inf": "7",
+		"latency.min": "0.005", "latency.max": "20000", "negative.max": "-1", "negative.mean": "-3", "negative.stddev": "2.8284271247461903",
+	}
+	out.wait("a report", func(r *received) bool { return isReport(r, until) })
+	d.send("calls 1 -1\n")
+	d.taken(25)
+	a.want(204, "DELETE", "/v1/views/all", "")
+	a.want(404, "GET", "/v1/views/all/data", "")
+	until = map[string]string{"all": "8"}
+	out.wait("what was counted in the end", func(r *received) bool { return isReport(r, until) })
+	a.want(201, "POST", "/v1/views", viewBody("all", "calls", `{"type":"count"}`))
+	if got := a.data("all"); len(got.Rows) > 0 {
+		t.Errorf("rows of the deleted view: %v", got.Rows)
+	}
+	checkBalance(t, d)
+	d.stop()
+}
+
+// isReport says whether some timestamp has these values in the end.
+func isReport(r *received, want map[string]string) bool {
+	for at := r.newest; at > r.newest-10; at-- {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(want)), func(name string) bool {
+			return r.last(fmt.Sprintf("aggregates.views.%s %d", name, at)) != want[name]
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// Rows are limited, whole numbers are asked for, and infinities belong to no view.
+func TestViewLimits(t *testing.T) {
+	t.Parallel()
+	out := newSink(t)
+	d := start(t, settings{
+		rules: noRules(t), upstream: out.address,
+		config: "[views]\nreport_period = \"1s\"\nrows = 3\nmax = 2\nprefix = \"\"\n[[measure]]\nname = \"n\"\nunit = \"By\"\ntype = \"int64\"\n",
+	})
+	a := viewAPI{t, d}
+	a.want(201, "POST", "/v1/views", viewBody("rows", "m", `{"type":"count"}`, "a", "b"))
+	a.want(201, "POST", "/v1/views", viewBody("whole", "n", `{"type":"sum"}`))
+	if got := a.want(409, "POST", "/v1/views", viewBody("third", "n", `{"type":"sum"}`)); !strings.Contains(got, "at most 2 (views.max)") {
+		t.Error(got)
+	}
+	var b strings.Builder
+	for i := range 20 {
+		fmt.Fprintf(&b, "m;a=x%d 1 -1\n", i%10)
+	}
+	d.send(b.String() + "n 5 -1\nn 2.5 -1\nn inf -1\nn 1e3 -1\n")
+	d.taken(24)
+	total, overflow := 0.0, 0.0
+	rows := a.data("rows").Rows
+	for _, r := range rows {
+		total += r.Data.Count
+		if maps.Equal(r.Tags, map[string]string{"a": "__overflow__", "b": "__overflow__"}) {
+			overflow = r.Data.Count
+		}
+	}
+	if len(rows) != 4 || total != 20 || overflow != 14 {
+		t.Errorf("%d rows, %v in all, %v of them beyond: %v", len(rows), total, overflow, rows)
+	}
+	if got := a.one("whole").Data.Sum; got != 1005 {
+		t.Errorf("the sum is %v, want 1005", got)
+	}
+	s := checkBalance(t, d)
+	for name, want := range map[string]float64{"views": 2, "measures": 2, "view_rows": 5, "views_overflowing": 1} {
+		if got := s.sum(name); got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	if n, f := s.sum("contributions_dropped_total", "reason", "not_integral"), s.sum("contributions_dropped_total", "reason", "not_finite"); n != 1 || f != 1 {
+		t.Errorf("%v are not whole, %v are not finite", n, f)
+	}
+	if got := s.each("rule_datapoints_matched_total", "rule"); !slices.Contains(got, "rows") || !slices.Contains(got, "whole") {
+		t.Errorf("rules %q", got)
+	}
+	out.wait("the overflow", func(r *received) bool {
+		return slices.ContainsFunc(r.lines, func(line string) bool { return strings.HasPrefix(line, "rows;a=__overflow__;b=__overflow__ 14 ") })
+	})
+	d.stop()
+}
+
+// Whatever was acknowledged is there after a kill, and what was removed is not. What
+// was counted begins anew.
+func TestViewsSurviveKills(t *testing.T) {
+	t.Parallel()
+	s := settings{rules: noRules(t), data: filepath.Join(t.TempDir(), "data")}
+	want := map[string]bool{}
+	for i := range 6 {
+		d := start(t, s)
+		a := viewAPI{t, d}
+		var listed []struct{ Name string }
+		if err := json.Unmarshal([]byte(a.want(200, "GET", "/v1/views", "")), &listed); err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]bool{}
+		for _, v := range listed {
+			got[v.Name] = true
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("after kill %d: %s", i, diff)
+		}
+		if i > 0 {
+			a.want(200, "POST", "/v1/measures", `{"name":"m","unit":"ms","type":"int64"}`)
+			a.want(409, "POST", "/v1/measures", `{"name":"m","unit":"s","type":"int64"}`)
+			name := fmt.Sprint("v", i-1)
+			a.want(200, "POST", "/v1/views", viewBody(name, "m", `{"type":"distribution","bounds":[1,2.5]}`, "a"))
+			if rows := a.data(name).Rows; len(rows) > 0 {
+				t.Errorf("rows of a former life: %v", rows)
+			}
+			d.send("m;a=1 2 -1\n")
+			d.taken(1)
+			if row := a.one(name); row.Data.Count != 1 || row.Tags["a"] != "1" {
+				t.Errorf("%+v", row)
+			}
+		}
+		if i == 2 {
+			a.want(204, "DELETE", "/v1/views/v0", "")
+			delete(want, "v0")
+			a.want(201, "POST", "/v1/views", viewBody("v0", "m", `{"type":"count"}`))
+			a.want(204, "DELETE", "/v1/views/v0", "")
+		}
+		if i == 0 {
+			a.want(201, "POST", "/v1/measures", `{"name":"m","unit":"ms","type":"int64"}`)
+		}
+		name := fmt.Sprint("v", i)
+		a.want(201, "POST", "/v1/views", viewBody(name, "m", `{"type":"distribution","bounds":[0,1,2.5]}`, "a"))
+		want[name] = true
+		d.kill()
+	}
+}
+
+// Those of the configuration stay, and what they have counted goes out at a stop.
+func TestViewsOfTheConfiguration(t *testing.T) {
+	t.Parallel()
+	out := newSink(t)
+	s := settings{
+		rules: noRules(t), upstream: out.address, data: filepath.Join(t.TempDir(), "data"),
+		config: "[views]\nreport_period = \"1h\"\ntags = false\nprefix = \"aggregates.views\"\n" +
+			"[[measure]]\nname = \"m\"\nunit = \"ms\"\n[[view]]\nname = \"lat\"\nmeasure = \"m\"\ncolumns = [\"b\", \"a\"]\naggregation = \"distribution\"\nbounds = [0.5]\n",
+	}
+	d := start(t, s)
+	a := viewAPI{t, d}
+	const view = `{"name":"lat","description":"","measure":"m","columns":["a","b"],"aggregation":{"type":"distribution","bounds":[0.5]}}`
+	if got := a.want(200, "GET", "/v1/views/lat", ""); got != view {
+		t.Error(got)
+	}
+	a.want(409, "DELETE", "/v1/views/lat", "")
+	a.want(409, "DELETE", "/v1/measures/m", "")
+	a.want(200, "POST", "/v1/views", view)
+	d.send("m;a=x.y;b=z 0.25 -1\nm;b=z 2 -1\n")
+	d.taken(2)
+	d.signal(syscall.SIGTERM)
+	at := time.Now().Unix() / 3600 * 3600
+	if d.wait() != 0 {
+		t.Error("it does not stop in order")
+	}
+	got := out.got()
+	if at < time.Now().Unix()/3600*3600 {
+		t.Skip("the hour has changed meanwhile")
+	}
+	for name, want := range map[string]string{
+		"count.x_y.z": "1", "bucket.x_y.z.0_5": "1", "bucket.x_y.z.+Inf": "1", "bucket._.z.0_5": "0", "bucket._.z.+Inf": "1", "sum._.z": "2",
+	} {
+		if v := got.values[fmt.Sprintf("aggregates.views.lat.%s %d", name, at)]; !slices.Equal(v, []string{want}) {
+			t.Errorf("%s: %q, want %s once", name, v, want)
+		}
+	}
+
+	for name, c := range map[string]struct{ config, want string }{
+		"mean":         {"[[view]]\nmeasure = \"m\"\naggregation = \"mean\"\n", `:4:15: error: view[0].aggregation = "mean": mean is none; accepted: distribution without bounds, which has count and mean`},
+		"bounds":       {"[[view]]\nmeasure = \"m\"\naggregation = \"distribution\"\nbounds = [2, 1]\n", `:5:10: error: view[0].bounds = [2, 1]: 1 comes after 2`},
+		"no measure":   {"[[view]]\naggregation = \"sum\"\n", `:2:3: error: view[0]: measure: "" is no name`},
+		"one node":     {"[[view]]\nname = \"a.b\"\nmeasure = \"m\"\naggregation = \"sum\"\n[[view]]\nname = \"a_b\"\nmeasure = \"m\"\naggregation = \"sum\"\n", `:7:8: error: view[1].name = "a_b": the series of view "a_b" would be called as those of "a.b"`},
+		"two measures": {"[[measure]]\nname = \"m\"\n[[measure]]\nname = \"m\"\nunit = \"s\"\n", `:6:8: error: measure[1].unit = "s": measure "m" has the unit "1", not "s"`},
+	} {
+		out := fails(t, settings{rules: s.rules, config: c.config})
+		path := write(t, t.TempDir(), "coalesce.toml", anyPicklePort+c.config)
+		checked, _, err := execute("", "check", "--config", path, "--rules", s.rules)
+		if !strings.Contains(out, "coalesce.toml"+c.want) || !strings.Contains(checked, path+c.want) || err == nil {
+			t.Errorf("%s: run says\n%s, check\n%s", name, out, checked)
+		}
+	}
+}
+
+// While datapoints come as fast as they can, no report and no answer shows a count
+// without its bucket, and in the end views have what was sent.
+func TestViewsUnderLoad(t *testing.T) {
+	t.Parallel()
+	const (
+		senders = 2
+		span    = 4 * time.Second
+	)
+	bounds := []float64{1, 2, 4, 8, 16}
+	out := newSink(t)
+	d := start(t, settings{
+		rules: noRules(t), upstream: out.address, flags: []string{"--forward-all=false"}, config: "[views]\nreport_period = \"1s\"\n",
+	})
+	a := viewAPI{t, d}
+	a.want(201, "POST", "/v1/views", "["+viewBody("by", "load.m", `{"type":"distribution","bounds":[1,2,4,8,16]}`, "k", "z")+","+
+		viewBody("all", "load.m", `{"type":"distribution","bounds":[1,2,4,8,16]}`)+"]")
+	model := make([]map[string][]int64, senders)
+	var running sync.WaitGroup
+	until := time.Now().Add(span)
+	for s := range senders {
+		model[s] = map[string][]int64{}
+		conn, rng := d.dial("tcp"), rand.New(rand.NewPCG(uint64(s), 1))
+		running.Go(func() {
+			for time.Now().Before(until) {
+				var b strings.Builder
+				for range 2000 {
+					k, v := rng.IntN(20), rng.IntN(40)
+					row := fmt.Sprintf("map[k:k%d z:z%d]", k, k%3)
+					fmt.Fprintf(&b, "load.m;z=z%d;host=h%d;k=k%d %d -1\n", k%3, rng.IntN(50), k, v)
+					i := 0
+					for i < len(bounds) && float64(v) >= bounds[i] {
+						i++
+					}
+					for _, row := range []string{row, "map[]"} {
+						if model[s][row] == nil {
+							model[s][row] = make([]int64, len(bounds)+1)
+						}
+						model[s][row][i]++
+					}
+				}
+				if _, err := io.WriteString(conn, b.String()); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+			conn.Close()
+		})
+	}
+	var churning sync.WaitGroup
+	churning.Go(func() {
+		for i := 0; time.Now().Before(until); i++ {
+			for _, name := range []string{"all", "by"} {
+				for _, r := range a.data(name).Rows {
+					if n := sumOf(r.Data.Counts); float64(n) != r.Data.Count {
+						t.Errorf("%s %v: %d in buckets, count %v", name, r.Tags, n, r.Data.Count)
+					}
+				}
+			}
+			a.want(201, "POST", "/v1/views", viewBody("comes", "load.m", `{"type":"count"}`, "k"))
+			a.want(204, "DELETE", "/v1/views/comes", "")
+			checkBalance(t, d)
+		}
+	})
+	running.Wait()
+	churning.Wait()
+
+	want := map[string][]int64{}
+	total := int64(0)
+	for _, m := range model {
+		for row, counts := range m {
+			if want[row] == nil {
+				want[row] = make([]int64, len(counts))
+			}
+			for i, n := range counts {
+				want[row][i] += n
+			}
+		}
+	}
+	total = sumOf(want["map[]"])
+	d.taken(float64(total))
+	got := map[string][]int64{}
+	for _, r := range append(a.data("all").Rows, a.data("by").Rows...) {
+		got[fmt.Sprint(r.Tags)] = r.Data.Counts
+		if float64(sumOf(r.Data.Counts)) != r.Data.Count {
+			t.Errorf("%+v", r)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	out.wait("all of it", func(r *received) bool { return isReport(r, map[string]string{"all.count": fmt.Sprint(total)}) })
+	d.stop()
+	s := out.got()
+	reports := 0
+	for key, values := range s.values {
+		name, at, _ := strings.Cut(key, " ")
+		head, tags, ok := strings.Cut(strings.TrimPrefix(name, "aggregates.views."), ".count")
+		if !ok {
+			continue
+		}
+		reports++
+		tags = strings.TrimPrefix(tags, ";")
+		last := "0"
+		for _, le := range []string{"1", "2", "4", "8", "16", "+Inf"} {
+			all := []string{"le=" + le}
+			if tags != "" {
+				all = append(strings.Split(tags, ";"), all...)
+			}
+			slices.Sort(all)
+			bucket := s.last(fmt.Sprintf("aggregates.views.%s.bucket;%s %s", head, strings.Join(all, ";"), at))
+			if asInt(bucket) < asInt(last) {
+				t.Errorf("%s at %s: le=%s has %q, the one below %q", name, at, le, bucket, last)
+			}
+			last = bucket
+		}
+		if last != values[len(values)-1] {
+			t.Errorf("%s at %s: le=+Inf is %s, count %s", name, at, last, values)
+		}
+	}
+	if reports < 21*int(span/time.Second-1) {
+		t.Errorf("only %d counts were reported", reports)
+	}
+	t.Logf("%d datapoints, %d counts reported", total, reports)
+}
+
+func sumOf(list []int64) (sum int64) {
+	for _, n := range list {
+		sum += n
+	}
+	return sum
+}
+
+func asInt(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
+}
