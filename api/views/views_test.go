@@ -15,6 +15,7 @@ import (
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/api"
+	"github.com/coalesce-metrics/coalesce/api/openapi/openapitest"
 	"github.com/coalesce-metrics/coalesce/cell"
 	"github.com/coalesce-metrics/coalesce/keys"
 	"github.com/coalesce-metrics/coalesce/rules"
@@ -67,8 +68,9 @@ func (s *site) want(method, path, body string, status int, want string) {
 	if w.Code != status || !(got == want || cut && strings.HasPrefix(got, start)) {
 		s.t.Errorf("%s %s %.200s: %d\n%s\nwant %d\n%s", method, path, body, w.Code, got, status, want)
 	}
-	if kind := w.Header().Get("Content-Type"); w.Code != http.StatusNoContent && kind != "application/json" {
-		s.t.Errorf("%s %s: Content-Type %q", method, path, kind)
+	openapitest.Check(s.t, method, path, w.Code, w.Header().Get("Content-Type"), w.Body.Bytes())
+	if status < 300 {
+		openapitest.CheckRequest(s.t, method, path, "application/json", []byte(body))
 	}
 }
 

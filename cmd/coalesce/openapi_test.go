@@ -59,13 +59,16 @@ func TestDocumentHasAllRoutes(t *testing.T) {
 	want := make(map[string]string) // role by method and path
 	below := make(map[string]bool)
 	for _, r := range routes {
-		role := r.Role.String()
-		if r.Open {
-			role = ""
-		}
 		for _, method := range r.Methods {
 			if method == http.MethodHead {
 				continue
+			}
+			role := r.Role.String()
+			if other, ok := r.Roles[method]; ok {
+				role = other.String()
+			}
+			if r.Open {
+				role = ""
 			}
 			want[method+" "+r.Path] = role
 			if below[r.Path] = r.Below; r.Below {
@@ -167,6 +170,7 @@ func TestDocumentIsAnswered(t *testing.T) {
 	c.asksGraphite()
 	c.asksNode()
 	c.makesRules()
+	c.registersViews()
 	for _, op := range described(t) {
 		if !c.done[op.Method+" "+op.Path] {
 			t.Errorf("%s %s was not called", op.Method, op.Path)
@@ -282,6 +286,32 @@ func (c *caller) makesRules() {
 	c.call(200, "DELETE", "/v1/aggregates/"+made.ID, "", "")
 	c.call(412, "DELETE", "/v1/aggregates/"+made.ID, "", "")
 	c.call(400, "DELETE", "/v1/aggregates/", "", "")
+}
+
+func (c *caller) registersViews() {
+	c.t.Helper()
+	const latency, calls = `{"name":"latency","measure":"rpc.ms","columns":["method"],"aggregation":{"type":"distribution","bounds":[0,1,10]}}`, `{"measure":"rpc/calls","aggregation":{"type":"count"}}`
+	c.json(201, "/v1/measures", `{"name":"rpc.ms","unit":"ms","type":"int64"}`)
+	c.json(200, "/v1/measures", `[{"name":"rpc.ms","unit":"ms","type":"int64"}]`)
+	c.json(409, "/v1/measures", `{"name":"rpc.ms"}`)
+	c.json(400, "/v1/measures", `{"name":""}`)
+	c.json(201, "/v1/views", latency)
+	c.json(201, "/v1/views/", "["+latency+","+calls+"]")
+	c.json(200, "/v1/views", calls)
+	c.json(409, "/v1/views", strings.Replace(latency, "10", "11", 1))
+	c.json(400, "/v1/views", strings.Replace(latency, "distribution", "mean", 1))
+	c.json(202, "/v1/collect", `[{"metric":"rpc.ms","value":5,"tags":{"method":"Get"}},{"metric":"rpc/calls","value":1}]`)
+	for _, path := range []string{"/v1/views", "/v1/measures", "/v1/measures/rpc.ms", "/v1/views/latency", "/v1/views/rpc%2Fcalls", "/v1/views/latency/data", "/v1/views/rpc%2Fcalls/data"} {
+		c.get(path)
+	}
+	c.call(409, "DELETE", "/v1/measures/rpc.ms", "", "")
+	c.call(204, "DELETE", "/v1/views/latency", "", "")
+	c.call(204, "DELETE", "/v1/measures/rpc.ms/", "", "")
+	for _, path := range []string{"/v1/views/latency", "/v1/measures/rpc.ms"} {
+		c.call(404, "GET", path, "", "")
+		c.call(404, "DELETE", path, "", "")
+	}
+	c.call(404, "GET", "/v1/views/latency/data", "", "")
 }
 
 // refusesMethods asks for each path by the methods that it has not.

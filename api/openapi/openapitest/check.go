@@ -58,7 +58,7 @@ func (s *Spec) Response(method, path string, status int, contentType string, bod
 	if err != nil {
 		return err
 	}
-	op, err := s.Find(method, u.Path)
+	op, err := s.Find(method, u.EscapedPath())
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (s *Spec) Request(method, path, contentType string, body []byte) error {
 	if err != nil {
 		return err
 	}
-	op, err := s.Find(method, u.Path)
+	op, err := s.Find(method, u.EscapedPath())
 	if err != nil {
 		return err
 	}

@@ -67,8 +67,8 @@ func (s *Spec) role(security any) (string, error) {
 }
 
 // Find returns the operation that a request is for: of two paths, the one that is
-// written out rather than the one with a parameter. The path may have a query. HEAD
-// is answered as GET is.
+// written out rather than the one with a parameter. The path is in
+// percent-encoding, and may have a query. HEAD is answered as GET is.
 func (s *Spec) Find(method, path string) (*Operation, error) {
 	if method == http.MethodHead {
 		method = http.MethodGet
