@@ -94,6 +94,16 @@ type Store interface {
 	// SeenLag. What an Expire that fails has dropped so far stays dropped, and
 	// is returned.
 	Expire(ctx context.Context, cutoffs map[int64]int64, idle int64) (dropped []string, err error)
+	// Drop drops the named series, with their cells of all steps, at one moment:
+	// whoever reads has all of them or none. Names that are unknown or come twice
+	// do no harm. When it returns nil that outlives the process as Write does, and a
+	// series that is written later under such a name begins anew. It takes about
+	// what writing as many series takes, however many cells they have: see Sweep.
+	Drop(ctx context.Context, names []string) error
+	// Sweep gives back the room of some cells of dropped series, and tells whether
+	// there may be more. A Write waits for one call no longer than for another Write. It
+	// changes nothing that can be read. Cells that are never swept leave by Expire.
+	Sweep(ctx context.Context) (more bool, err error)
 	// Stats returns what the store holds, as far as it is cheap to know.
 	Stats(ctx context.Context) (Stats, error)
 	// Close waits for the calls under way. A second Close does nothing.

@@ -40,6 +40,8 @@ type Store struct {
 	tiers  map[int64][]*slice // by step; slices ascend
 	meta   map[string]string
 	bytes  int64
+	// dropped are series that nobody finds any more, and whose cells are here yet.
+	dropped []*entry
 }
 
 // entry is a series.
@@ -73,7 +75,7 @@ func (s *Store) Close() error {
 	if s.gate.Close() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.series, s.tiers, s.meta, s.bytes = nil, nil, nil, 0
+		s.series, s.tiers, s.meta, s.bytes, s.dropped = nil, nil, nil, 0, nil
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -53,5 +54,39 @@ func TestFull(t *testing.T) {
 	}
 	if err := s.Write(t.Context(), cellAt(60*n, 1000)); err != nil {
 		t.Error(err)
+	}
+}
+
+// What was dropped makes room when it is swept.
+func TestDropMakesRoom(t *testing.T) {
+	s := New(Options{})
+	defer s.Close()
+	var names []string
+	for i := range 600 {
+		names = append(names, fmt.Sprint("n", i))
+		w := store.Write{Series: []store.SeriesCells{{Series: store.Series{Name: names[i], Period: 60}}}}
+		for k := range int64(10) {
+			w.Series[0].Cells = append(w.Series[0].Cells, store.Cell{Step: 60, Start: 60 * 1000 * k, Data: make([]byte, 100)})
+		}
+		if err := s.Write(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Drop(t.Context(), names); err != nil {
+		t.Fatal(err)
+	}
+	sweeps := 1
+	for {
+		more, err := s.Sweep(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !more {
+			break
+		}
+		sweeps++
+	}
+	if stats, err := s.Stats(t.Context()); err != nil || stats.Series != 0 || stats.Bytes != 0 || sweeps < 2 {
+		t.Errorf("after %d sweeps %+v, %v; expected nothing, after several", sweeps, stats, err)
 	}
 }

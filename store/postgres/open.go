@@ -55,6 +55,8 @@ type Store struct {
 type known struct {
 	ids    *identity.Table
 	slices map[slice]struct{}
+	// dropped says that there may be cells of dropped series.
+	dropped bool
 }
 
 // slice names a table of cells.
@@ -117,7 +119,9 @@ func (s *Store) prepare(ctx context.Context, q querier) error {
 			return err
 		}
 		if !there {
-			return s.create(ctx, tx)
+			if err := s.create(ctx, tx); err != nil {
+				return err
+			}
 		}
 		var version int
 		if err := tx.QueryRow(ctx, "SELECT max(version) FROM "+s.name("version")).Scan(&version); err != nil {
@@ -127,7 +131,9 @@ func (s *Store) prepare(ctx context.Context, q querier) error {
 			return fmt.Errorf("it has version %d, and this program reads version %d: run the newer program, or choose another schema",
 				version, schemaVersion)
 		}
-		return nil
+		// Apart from the others, as a schema may be there that was made without it.
+		_, err := tx.Exec(ctx, "CREATE TABLE IF NOT EXISTS "+s.name("dropped")+" (id bigint PRIMARY KEY)")
+		return err
 	})
 	if err == nil {
 		s.prepared.Store(true)

@@ -74,4 +74,18 @@ func TestReopen(t *testing.T) {
 	})
 }
 
+func TestReopenDropped(t *testing.T) {
+	url := pgtest.Shared(t).URL()
+	schema := newSchema(t, url)
+	storetest.ReopenDropped(t, func(t testing.TB) func(testing.TB) store.Store {
+		return func(t testing.TB) store.Store { return openAt(t, url, schema) }
+	}, func(s store.Store) (rows int) {
+		p := s.(*Store)
+		if err := p.conn.QueryRow(t.Context(), "SELECT count(*) FROM "+p.name(parentTable(60))).Scan(&rows); err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	})
+}
+
 func Benchmark(b *testing.B) { storetest.Bench(b, open) }

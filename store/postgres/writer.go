@@ -124,7 +124,7 @@ func (s *Store) transaction(ctx context.Context, f func(tx pgx.Tx) error) error 
 
 // reload finds out what the writer must know. Series are looked up when they are needed.
 func (s *Store) reload(ctx context.Context) error {
-	s.known = known{ids: identity.NewTable(), slices: map[slice]struct{}{}}
+	s.known = known{ids: identity.NewTable(), slices: map[slice]struct{}{}, dropped: true}
 	rows, err := s.conn.Query(ctx, `SELECT c.relname FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid
 		WHERE c.relnamespace = $1::text::regnamespace`, pgx.Identifier{s.schema}.Sanitize())
 	if err != nil {

@@ -287,6 +287,10 @@ func TestPlans(t *testing.T) {
 		"SELECT id FROM series WHERE name IN ('n', 'm')",
 		"SELECT series FROM " + fresh + " WHERE start = 60 AND series >= 7 ORDER BY series LIMIT 1 OFFSET 9",
 		"DELETE FROM " + fresh + " WHERE start IN (0,60) AND series >= 7 AND series < 9",
+		"DELETE FROM " + fresh + " WHERE start IN (0,60) AND series IN (7,9)",
+		"DELETE FROM " + table + " WHERE series IN (7,9)",
+		"SELECT id FROM series WHERE name IN ('n', 'm')",
+		"DELETE FROM series WHERE name IN ('n', 'm')",
 	} {
 		var plan []string
 		rows, err := s.w.conn.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query)

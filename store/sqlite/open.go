@@ -66,6 +66,12 @@ CREATE TABLE series (
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 `
 
+// schemaDropped is apart, as files may be there that were made without it. A program
+// that does not know the table leaves the cells to Expire.
+const schemaDropped = `
+CREATE TABLE IF NOT EXISTS dropped (id INTEGER PRIMARY KEY); -- series whose cells are to be removed
+`
+
 // Store is a store.Store in a file. Its methods may be called concurrently, those
 // that write wait for one another.
 type Store struct {
@@ -189,10 +195,10 @@ func (s *Store) prepare() error {
 		return fmt.Errorf("its journal mode is %q, and wal cannot be had here: choose a file system that has shared memory, which those of networks have not", mode)
 	}
 	if !isNew {
-		return nil
+		return s.w.script(schemaDropped)
 	}
 	return s.w.inTransaction(func() error {
-		return s.w.script(schema + fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion))
+		return s.w.script(schema + schemaDropped + fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion))
 	})
 }
 

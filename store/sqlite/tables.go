@@ -85,6 +85,8 @@ type known struct {
 	lastID int64
 	slices map[slice]struct{}
 	fresh  map[int64]*fresh
+	// dropped says that there may be cells of dropped series.
+	dropped bool
 	// stale says that a transaction failed, and that none of this may be true.
 	stale bool
 }
@@ -125,6 +127,7 @@ func (s *Store) reload() error {
 	if err != nil {
 		return err
 	}
+	k.dropped = true
 	s.known = k
 	s.series.Store(n)
 	s.slices.Store(int64(len(k.slices)))

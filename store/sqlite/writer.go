@@ -88,6 +88,15 @@ func (w *writer) script(text string) error {
 	return err
 }
 
+// delete runs a DELETE FROM that is not used again, and returns how many rows it removed.
+func (w *writer) delete(what string) (n int64, err error) {
+	r, err := w.conn.ExecContext(context.Background(), "DELETE FROM "+what)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
 // number returns the one integer of a query that is not used again.
 func (w *writer) number(query string) (n int64, err error) {
 	err = w.conn.QueryRowContext(context.Background(), query).Scan(&n)

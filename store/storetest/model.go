@@ -249,6 +249,14 @@ func testModel(t *testing.T, open func(t testing.TB) store.Store) {
 				}
 				m.expire(rt, s, cutoffs, start(900))
 			},
+			"drop": func(rt *rapid.T) {
+				var names []string
+				for _, i := range rapid.SliceOfN(rapid.IntRange(0, 11), 0, 8).Draw(rt, "dropped") {
+					names = append(names, name(i))
+				}
+				m.drop(rt, s, names...)
+			},
+			"sweep":   func(rt *rapid.T) { sweep(rt, s, rapid.IntRange(1, 3).Draw(rt, "times")) },
 			"compare": func(rt *rapid.T) { m.compare(rt, s, steps...) },
 		})
 		m.compare(rt, s, steps...)
