@@ -1,9 +1,13 @@
 package aggregator
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
+
+	"github.com/coalesce-metrics/coalesce/cell"
 )
 
 // archiveModel knows how many datapoints each bucket must have.
@@ -64,6 +68,8 @@ func (m *archiveModel) step() {
 		m.f.deliver()
 	case n < 96:
 		m.read()
+	case n < 97:
+		m.forget()
 	case n < 98:
 		if m.a.cfg.OutputIdle > 1 { // what left is known but roughly after a restart
 			m.restart(archiveModelRules)
@@ -83,6 +89,23 @@ func (m *archiveModel) addOne() {
 		m.want[k]++
 		m.unkept[k]++
 	}
+}
+
+// forget deletes a series here and in the archive. What was emitted of it before is
+// compared at once.
+func (m *archiveModel) forget() {
+	name := "out." + string(rune('a'+m.r.IntN(3)))
+	m.a.ForgetSeries([]string{name})
+	if b, known := m.a.Buckets(name, math.MinInt64, math.MaxInt64); known || len(b) > 0 {
+		m.t.Errorf("seed %d: %s is known, and has %v", m.seed, name, b)
+	}
+	of := func(k Key) bool { return k.Output == name }
+	maps.DeleteFunc(m.f.cells, func(k Key, _ Recalled) bool { return of(k) })
+	maps.DeleteFunc(m.f.parts, func(k Key, _ cell.Cell) bool { return of(k) })
+	maps.DeleteFunc(m.want, func(k Key, _ int64) bool { return of(k) })
+	maps.DeleteFunc(m.unkept, func(k Key, _ int64) bool { return of(k) })
+	m.checkRows()
+	m.rows = slices.DeleteFunc(m.rows, func(r Row) bool { return r.Name == name })
 }
 
 // crash loses what the archive has not got.
@@ -113,7 +136,8 @@ func (m *archiveModel) read() {
 	}
 }
 
-func (m *archiveModel) check() {
+// checkRows returns what was emitted of each bucket last, which is never less than before.
+func (m *archiveModel) checkRows() map[Key]int64 {
 	emitted := map[Key]int64{}
 	for _, row := range m.rows {
 		k := Key{row.Name, 10, row.Time}
@@ -122,6 +146,11 @@ func (m *archiveModel) check() {
 		}
 		emitted[k] = int64(row.Value)
 	}
+	return emitted
+}
+
+func (m *archiveModel) check() {
+	emitted := m.checkRows()
 	for k, n := range m.want {
 		whole, part := m.f.cells[k].Cell.Count, m.f.parts[k].Count
 		if whole+part != n {

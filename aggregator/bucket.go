@@ -18,10 +18,11 @@ const (
 	BucketsFull             // it would begin one bucket more than MaxBuckets
 	NotFinite               // a view counts no infinities
 	NotIntegral             // the view counts integers
+	Deleted                 // it was not emitted yet when its series was forgotten
 	NumDrops
 )
 
-var dropNames = [NumDrops]string{"too_old", "too_new", "conflict", "outputs_full", "buckets_full", "not_finite", "not_integral"}
+var dropNames = [NumDrops]string{"too_old", "too_new", "conflict", "outputs_full", "buckets_full", "not_finite", "not_integral", "deleted"}
 
 // String returns the reason as written in metrics.
 func (d Drop) String() string { return dropNames[d] }
@@ -49,7 +50,7 @@ type bucket struct {
 	early   bool    // the last emission was one by write_back
 	closed  bool
 	partial bool // began before this run
-	gone    bool
+	gone    bool // forgotten; visits that are planned, and answers that come, find nothing to do
 
 	// A later part has taken the place of others, which the count need not show:
 	// since the last emission, and since the archive last got it.

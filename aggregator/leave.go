@@ -49,6 +49,7 @@ func (a *Aggregator) sweep(now float64) {
 		o.waits = false
 		o.mu.Lock()
 		switch {
+		case o.hasLeft.Load(): // by ForgetSeries
 		case len(o.buckets) > 0: // it comes again without them
 		case now-o.idle < a.cfg.OutputIdle:
 			a.rest(o, o.idle)
@@ -58,13 +59,19 @@ func (a *Aggregator) sweep(now float64) {
 		}
 		o.mu.Unlock()
 	}
+	a.afterLeft(left)
+}
+
+// afterLeft tells of outputs that have left, and lets those that stood behind them take
+// over. The caller holds a.mu.
+func (a *Aggregator) afterLeft(left []*output) {
 	for _, o := range left {
 		if a.cfg.Departed != nil {
 			for _, p := range o.public(o.methodsOf(func(i int) bool { return len(o.rows[i].claim.contenders) == 0 })) {
 				a.cfg.Departed(p)
 			}
 		}
-		a.settle(o) // those that stood behind it take over
+		a.settle(o)
 	}
 	if len(left) > 0 {
 		a.dropRuleStates()

@@ -3,8 +3,10 @@ package aggregator
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,7 +41,7 @@ func TestModel(t *testing.T) {
 	}
 	t.Log(met)
 	for _, what := range []string{"too_old", "too_new", "conflict", "outputs_full", "buckets_full", "amended", "early",
-		"late", "forwarded", "evicted", "reused numbers", "handed over"} {
+		"late", "forwarded", "evicted", "reused numbers", "handed over", "deleted"} {
 		if met[what] == 0 && count >= 300 {
 			t.Errorf("no history has met: %s", what)
 		}
@@ -127,6 +129,8 @@ func (h *history) run() {
 			h.restart()
 		case x < 96:
 			h.crash()
+		case x < 98:
+			h.forget()
 		default:
 			h.read()
 		}
@@ -302,6 +306,23 @@ func (h *history) crash() {
 	h.m.now, h.m.a, h.m.want = h.now, h.a, Stats{}
 	h.m.forgetAll(h.now)
 	h.m.setRules(cfg.Rules)
+}
+
+// forget forgets some outputs by name.
+func (h *history) forget() {
+	names := []string{"unknown"}
+	for _, key := range slices.Sorted(maps.Keys(h.m.outputs)) {
+		o := h.m.outputs[key]
+		if name := strings.TrimSuffix(o.key, o.spec.key); h.r.IntN(3) == 0 {
+			names = append(names, name, name)
+		}
+	}
+	h.note("forget %q", names)
+	h.m.now = h.now
+	h.a.ForgetSeries(names)
+	for _, name := range names {
+		h.m.forget(name)
+	}
 }
 
 func (h *history) read() {

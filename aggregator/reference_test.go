@@ -74,6 +74,7 @@ type refBucket struct {
 	closeBy       float64 // it must be closed then
 	amendBy       float64 // late values must be emitted then, and not before
 	sent          int     // values in the last emission
+	carried       int     // values that an earlier run has counted
 	sentAt        float64
 	closed, dead  bool
 }

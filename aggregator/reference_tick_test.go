@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/coalesce-metrics/coalesce/rules"
 )
@@ -155,6 +156,11 @@ func (m *reference) leave() {
 			gone = append(gone, o)
 		}
 	}
+	m.depart(gone)
+}
+
+// depart takes outputs away, of which what they have emitted is remembered.
+func (m *reference) depart(gone []*refOutput) {
 	for _, o := range gone {
 		o.left = true
 		delete(m.outputs, o.key)
@@ -191,6 +197,29 @@ func (m *reference) contended(row string) bool {
 	return false
 }
 
+// forget takes away all outputs of a name, with what they hold.
+func (m *reference) forget(name string) {
+	var gone []*refOutput
+	for key, o := range m.outputs {
+		if strings.TrimSuffix(key, o.spec.key) != name {
+			continue
+		}
+		gone = append(gone, o)
+		for start, b := range o.buckets {
+			carried := max(0, b.carried-b.sent)
+			m.want.Dropped[Deleted] += uint64(len(b.values) - b.sent)
+			m.want.Added -= uint64(len(b.values) - b.sent - carried)
+			m.want.Contributions += uint64(carried)
+			b.dead = true
+			if b.sent > 0 {
+				o.emitted[start] = true
+			}
+			delete(o.buckets, start)
+		}
+	}
+	m.depart(gone)
+}
+
 // restart goes on from a checkpoint with other rules.
 func (m *reference) restart(set *rules.Set) {
 	speakers := map[*refOutput]string{}
@@ -210,6 +239,9 @@ func (m *reference) restart(set *rules.Set) {
 		}
 		o.restored = id
 		o.idle, o.made = m.now, m.now
+		for _, b := range o.buckets {
+			b.carried = len(b.values)
+		}
 	}
 	m.lastTick = max(m.lastTick, m.now)
 	m.settleAll()

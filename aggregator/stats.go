@@ -13,8 +13,8 @@ type counters struct {
 	closed, amended, early, partial atomic.Uint64 // buckets
 	late                            atomic.Uint64 // datapoints
 	merged                          atomic.Uint64 // buckets
-	revoked, carried                atomic.Uint64 // contributions: taken back; of these, those added by an earlier run
 	replaced                        atomic.Uint64 // contributions, when lanes were folded or the archive had answered
+	revoked, deleted, carried       atomic.Uint64 // contributions: taken back, twice; of these, those added by an earlier run
 }
 
 // Stats is what the aggregator has counted since its start. Always
@@ -22,8 +22,9 @@ type counters struct {
 //	Accepted = Matched + Unmatched + Filtered
 //	Contributions = Added + the sum of Dropped
 //
-// Over all runs that follow each other in an orderly way, Added - Replaced is how
-// many datapoints the buckets have in the end that were emitted and kept.
+// Over all runs that follow each other in an orderly way, and without series that
+// were forgotten, Added - Replaced is how many datapoints the buckets have in the
+// end that were emitted and kept.
 type Stats struct {
 	Accepted, Matched, Unmatched, Filtered uint64                    // datapoints
 	FilteredBy                             [naming.NumReasons]uint64 // Filtered by reason
@@ -50,7 +51,7 @@ type Stats struct {
 func (a *Aggregator) Stats() Stats {
 	var s Stats
 	// Before what they were added by, so that this has them all.
-	revoked := a.stat.revoked.Load()
+	revoked, deleted := a.stat.revoked.Load(), a.stat.deleted.Load()
 	carried := a.stat.carried.Load()
 	for _, l := range a.lanes {
 		l.mu.Lock()
@@ -73,11 +74,12 @@ func (a *Aggregator) Stats() Stats {
 			s.Dropped[i] += n
 		}
 	}
-	// Added, until it was found that they cannot be made whole.
-	s.Added -= revoked - carried
+	// Added, until it was found that they cannot be made whole, or they were deleted.
+	s.Added -= revoked + deleted - carried
 	s.Contributions += carried
 	s.Dropped[TooOld] += revoked
 	s.Replaced += a.stat.replaced.Load()
+	s.Dropped[Deleted] += deleted
 	s.Merged = a.stat.merged.Load()
 	rs := a.rules.Load()
 	s.Rules, s.Version = rs.rules, rs.version

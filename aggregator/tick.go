@@ -209,6 +209,9 @@ func (a *Aggregator) credit(f *feed, n int64, late bool) {
 // emit makes the rows of a bucket, unless nothing has come since they were last
 // made. The caller holds b.out.mu.
 func (a *Aggregator) emit(b *bucket, v visit, now float64) {
+	if b.gone {
+		return
+	}
 	if b.revoked {
 		a.stat.carried.Add(uint64(max(0, b.carried-b.emitted))) // before revoked, see Stats
 		a.stat.revoked.Add(uint64(b.cell.Count - b.emitted))

@@ -65,8 +65,8 @@ type Config struct {
 //
 // Locks, in the order in which they are taken where two are:
 //
-//	work   held through a write cycle: the marks change under it alone, and nobody
-//	       else writes to the store
+//	work   held through a write cycle, and through Drop: the marks change under it
+//	       alone, and nobody else writes to the store
 //	meet   held while the store is asked what it knows of the archive
 //	mu     all of pending and the books; never held over the store or the disk
 //
@@ -78,10 +78,10 @@ type Archive struct {
 	opened  int64    // clock at Open, rounded up
 	id      string   // of the archive, see state.go
 
-	work sync.Mutex
+	work chan struct{} // a lock that is waited for no longer than a context allows
 	run  runState
 
-	meet chan struct{} // a lock that is waited for no longer than a context allows
+	meet chan struct{} // likewise
 
 	mu      sync.Mutex
 	pending pending
@@ -103,7 +103,7 @@ func Open(cfg Config) (*Archive, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	a := &Archive{cfg: cfg, meet: make(chan struct{}, 1), wake: make(chan struct{}, 1), rollBytes: maxRoll}
+	a := &Archive{cfg: cfg, work: make(chan struct{}, 1), meet: make(chan struct{}, 1), wake: make(chan struct{}, 1), rollBytes: maxRoll}
 	a.chain = newChain(cfg.Windows, cfg.Retention)
 	now := cfg.Now()
 	a.opened = int64(math.Ceil(now))

@@ -119,6 +119,8 @@ func (a *Archive) encode(w *job) {
 		} else if i := it.e.delta(it.seq); i >= 0 {
 			d := &it.e.deltas[i]
 			r = record{kind: kindDelta, series: it.e.series, step: d.period, start: d.start, ids: append(r.ids[:0], d.id), data: d.data}
+		} else if it.e.dropped {
+			r = record{kind: kindDrop, series: it.e.series, ids: r.ids[:0]}
 		} else {
 			continue
 		}

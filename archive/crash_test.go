@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -77,6 +78,12 @@ func crashRound(seed uint64, round int64) (out []crashRecord) {
 	})
 }
 
+// crashDrop returns which series a round begins by dropping; mostly none.
+func crashDrop(seed uint64, round int64) (name string, ok bool) {
+	r := rand.New(rand.NewPCG(seed+1, uint64(round)))
+	return fmt.Sprint("m", r.IntN(6)), r.IntN(12) == 0
+}
+
 // child keeps round after round, and prints each when it is durable.
 func child() {
 	var dir string
@@ -109,6 +116,11 @@ func child() {
 
 // keepRound keeps the cells of a round. Those late cannot be kept twice.
 func keepRound(a *Archive, seed uint64, round int64, late bool) {
+	if name, ok := crashDrop(seed, round); ok {
+		if err := a.Drop(context.Background(), []string{name}); err != nil {
+			panic(err)
+		}
+	}
 	for _, r := range crashRound(seed, round) {
 		if r.late && !late {
 			continue
@@ -159,11 +171,17 @@ func TestKilled(t *testing.T) {
 	}
 	w.now = cfg.Now()
 	// What was written long before the last kill may be in the journal yet, and too old.
-	if st := w.a.Stats(); st.Pending != 0 || st.DroppedTotal() != st.Dropped[TooOld] || st.Stale != 0 {
+	if st := w.a.Stats(); st.Pending != 0 || st.DroppedTotal() != st.Dropped[TooOld]+st.Dropped[Deleted] || st.Stale != 0 {
 		t.Fatalf("%+v\n%s", st, w.logs.last())
 	}
 	var doubtful []crashRecord
+	dropped := make(map[string]bool)
 	for n := range next + 1 {
+		if name, ok := crashDrop(seed, n); ok {
+			dropped[name] = true
+			delete(w.model, name)
+			doubtful = slices.DeleteFunc(doubtful, func(x crashRecord) bool { return x.name == name })
+		}
 		for _, x := range crashRound(seed, n) {
 			c, v := cellOf(x.start, x.values)
 			switch {
@@ -181,6 +199,10 @@ func TestKilled(t *testing.T) {
 	}
 	w.check()
 	w.checkStored()
+	w.checkGone(slices.Collect(maps.Keys(dropped))...)
+	if len(dropped) == 0 {
+		t.Error("nothing was dropped")
+	}
 }
 
 // settleDoubt enters a late cell into the model if the archive has it: the coarse cell

@@ -120,6 +120,25 @@ func (f *fake) Meta(ctx context.Context) (map[string]string, error) {
 	return f.Store.Meta(ctx)
 }
 
+func (f *fake) Drop(ctx context.Context, names []string) error {
+	if err := f.isDown(); err != nil {
+		return err
+	}
+	return f.Store.Drop(ctx, names)
+}
+
+func (f *fake) Sweep(ctx context.Context) (more bool, err error) {
+	f.set(func(f *fake) {
+		if f.down {
+			err = errDown
+		}
+	})
+	if err != nil {
+		return false, err
+	}
+	return f.Store.Sweep(ctx)
+}
+
 func (f *fake) Expire(ctx context.Context, cutoffs map[int64]int64, idle int64) ([]string, error) {
 	if err := f.isDown(); err != nil {
 		return nil, err

@@ -65,7 +65,7 @@ func runModel(t *testing.T, s store.Store, seed uint64, rounds int) {
 	}
 	m.check()
 	m.checkStored()
-	if st := m.a.Stats(); st.DroppedTotal() != st.Dropped[TooOld] || st.Pending != 0 || st.Stale != 0 || st.Damaged != 0 {
+	if st := m.a.Stats(); st.DroppedTotal() != st.Dropped[TooOld]+st.Dropped[Deleted] || st.Pending != 0 || st.Stale != 0 || st.Damaged != 0 {
 		t.Errorf("%+v", st)
 	}
 }
@@ -115,6 +115,8 @@ func (m *sim) step() {
 		m.a.cycle(m.t.Context())
 	case x < 95:
 		m.changePeriod()
+	case x < 97:
+		m.dropSome()
 	default:
 		m.compare()
 	}
@@ -227,6 +229,26 @@ func (m *sim) changePeriod() {
 	p := []int64{5, 10, 15, 20, 60, 300}[m.r.IntN(6)]
 	m.next[name] = ceil(m.next[name], p)
 	m.series[name] = p
+}
+
+// dropSome drops series, or nothing while the store is down.
+func (m *sim) dropSome() {
+	some := []string{m.name(), m.name(), "unknown"}[:1+m.r.IntN(3)]
+	if err := m.a.Drop(m.t.Context(), some); err != nil {
+		if !m.store.broken() {
+			m.t.Fatal(err)
+		}
+		return
+	}
+	for _, name := range some {
+		delete(m.model, name)
+	}
+	if !m.store.broken() {
+		m.checkGone(some...)
+	}
+	if m.r.IntN(2) == 0 {
+		m.crash()
+	}
 }
 
 // compare reads some series; while the store is down only that nothing is wrong.

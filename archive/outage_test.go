@@ -309,6 +309,9 @@ func TestConcurrent(t *testing.T) {
 				a.Load(ctx, func(store.Series) error { return nil })
 				a.Newest(ctx, func(store.Series) int64 { return epoch }, func(store.Series, Bucket) error { return nil })
 				a.Stats()
+				if err := a.Drop(ctx, []string{"m8", "m9"}); err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
 			}
 		})
 	}

@@ -29,6 +29,9 @@ type entry struct {
 	// parkedUntil it is not tried again.
 	refusals    int
 	parkedUntil float64
+	// dropped marks what is no entry, but stands in the queue for a series that was
+	// dropped.
+	dropped bool
 }
 
 // pcell is a pending cell: all of it, replacing what the store has.

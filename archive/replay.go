@@ -98,6 +98,12 @@ func (r *replay) segment(s *segment) error {
 func (r *replay) record(s *segment, rec *record) {
 	a := r.a
 	p := &a.pending
+	if rec.kind == kindDrop {
+		if e := p.entries[rec.series.Name]; e != nil {
+			a.stats.Found -= p.empty(e)
+		}
+		return
+	}
 	rec.series.Seen = rec.start
 	if rec.step == rec.series.Period && !slices.Contains(r.native, rec.step) {
 		r.native = append(r.native, rec.step)

@@ -92,8 +92,8 @@ func (a *Archive) Close(ctx context.Context) error {
 
 // cycle does one round of writing and returns how long to wait for the next.
 func (a *Archive) cycle(ctx context.Context) time.Duration {
-	a.work.Lock()
-	defer a.work.Unlock()
+	a.work <- struct{}{}
+	defer func() { <-a.work }()
 	begun := time.Now()
 	err := a.round(ctx)
 	wait := a.judge(ctx, err)
@@ -117,7 +117,10 @@ func (a *Archive) round(ctx context.Context) error {
 	if err == nil && sane {
 		err = a.rollUp(ctx, now)
 	}
-	// A full store gets room by this.
+	// A full store gets room by these.
+	if err == nil || errors.Is(err, store.ErrFull) {
+		err = errors.Join(err, a.sweep(ctx))
+	}
 	if sane && now >= a.run.nextExpire && (err == nil || errors.Is(err, store.ErrFull)) {
 		err = errors.Join(err, a.expire(ctx, now))
 	}

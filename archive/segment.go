@@ -36,7 +36,8 @@ import (
 //	          2 the cell is a delta, to be merged into what has to be read first;
 //	            ids is its number,
 //	          3 as 1, and the deltas of the numbers in ids, preceded by how many they
-//	            are, have been merged into it
+//	            are, have been merged into it,
+//	          4 the series was dropped: nothing before it counts. Only the name follows
 //	flags   = 1 for a series that was received, else 0
 //	cell    = as package cell writes it, to the end
 //
@@ -52,6 +53,7 @@ const (
 	kindCell   = 1
 	kindDelta  = 2
 	kindMerged = 3
+	kindDrop   = 4
 
 	flagInput = 1
 )
@@ -131,6 +133,9 @@ func headSum(head []byte, salt uint32, off int64) uint32 {
 func appendPayload(dst []byte, r *record) []byte {
 	dst = append(dst, r.kind)
 	dst = appendText(dst, r.series.Name)
+	if r.kind == kindDrop {
+		return dst
+	}
 	dst = binary.AppendUvarint(dst, uint64(len(r.series.Methods)))
 	for _, m := range r.series.Methods {
 		dst = appendText(dst, m.String())
@@ -169,6 +174,12 @@ func parsePayload(b []byte) (r record, err error) {
 	p := parser{b: b}
 	r.kind = p.byte()
 	r.series.Name = p.text()
+	if r.kind == kindDrop {
+		if p.bad || r.series.Name == "" || len(p.b) > 0 {
+			return record{}, errRecord
+		}
+		return r, nil
+	}
 	for range p.count() {
 		m, err := cell.ParseMethod(p.text())
 		p.bad = p.bad || err != nil

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/coalesce-metrics/coalesce/cell"
+	"github.com/coalesce-metrics/coalesce/store"
 )
 
 // someRecords are of all kinds.
@@ -24,6 +25,9 @@ func someRecords() (records []record) {
 		}
 		r.data = cell.AppendBinary(nil, &c, v)
 		records = append(records, r)
+		if i == 3 {
+			records = append(records, record{kind: kindDrop, series: store.Series{Name: "m;x=ü"}})
+		}
 	}
 	return records
 }

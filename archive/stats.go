@@ -18,13 +18,15 @@ const (
 	Invalid
 	// Unsaved cells were in memory alone when the archive was closed.
 	Unsaved
+	// Deleted cells were pending when their series was dropped.
+	Deleted
 	// NumReasons is the number of reasons.
 	NumReasons = iota
 )
 
 // String returns the reason as a metric label.
 func (r Reason) String() string {
-	return [NumReasons]string{"queue_full", "journal_full", "journal_damaged", "too_old", "invalid", "unsaved"}[r]
+	return [NumReasons]string{"queue_full", "journal_full", "journal_damaged", "too_old", "invalid", "unsaved", "deleted"}[r]
 }
 
 // Stats is what became of the cells, all of it read at one instant, so that always
@@ -44,7 +46,7 @@ type Stats struct {
 	// Replaced counts the cells replaced by a later one, or merged with others, before
 	// they were written.
 	Replaced int64
-	// Dropped counts the cells lost, by Reason.
+	// Dropped counts the cells that were given up, by Reason.
 	Dropped [NumReasons]int64
 
 	// PendingBytes is the memory that pending cells take, about; PendingLimit is

@@ -22,6 +22,7 @@ func suite(t *testing.T, open func(t *testing.T) store.Store) {
 		"amended":            testAmended,
 		"late":               testLate,
 		"late behind expiry": testLateBehindExpiry,
+		"dropped":            testDropped,
 		"expiry":             testExpiry,
 		"recall":             testRecall,
 		"newest":             testNewest,

@@ -31,7 +31,7 @@ func example() Sources {
 			return aggregator.Stats{
 				Accepted: 1000, Matched: 700, Unmatched: 250, Filtered: 50, Forwarded: 990,
 				FilteredBy: [naming.NumReasons]uint64{naming.BadName: 1, naming.NameTooLong: 2, naming.Denied: 30, naming.NotAllowed: 17}, BadTags: 13,
-				Contributions: 1500, Added: 1400, Replaced: 14, Dropped: [aggregator.NumDrops]uint64{60, 20, 10, 7, 3, 2, 1},
+				Contributions: 1524, Added: 1400, Replaced: 14, Dropped: [aggregator.NumDrops]uint64{60, 20, 10, 7, 3, 2, 1, 21},
 				Learned: 90, Evicted: 4, Rows: 33, Closed: 30, Amended: 2, Early: 1, Partial: 5, Merged: 8, Late: 11,
 				Series: 86, Outputs: 12, Buckets: 24, Rules: 2, Version: 6,
 			}
@@ -81,7 +81,7 @@ func example() Sources {
 		},
 		Archive: func() archive.Stats {
 			return archive.Stats{
-				Found: 7, Kept: 300, Pending: 31, Written: 240, Replaced: 29, Dropped: [archive.NumReasons]int64{1, 2, 4},
+				Found: 7, Kept: 300, Pending: 31, Written: 240, Replaced: 29, Dropped: [archive.NumReasons]int64{1, 2, 4, archive.Deleted: 5},
 				PendingBytes: 5000, PendingLimit: 90_000, JournalOK: true, JournaledBytes: 70_000, JournalBytes: 8000, JournalLimit: 95_000,
 				JournalErrors: 3, TornBytes: 77, StoreErrors: 9, Writes: 44, WriteSeconds: 0.25, Refused: 5,
 				Rolled: 61, Amended: 16, Stale: 17, MarksLag: 12.5, Damaged: 18, Expiries: 19, Forgotten: 27,
@@ -151,7 +151,7 @@ func TestCollector(t *testing.T) {
 		"buckets_merged_total": 8,
 		"cells_found_total":    7, "cells_kept_total": 300, "cells_pending": 31, "cells_written_total": 240, "cells_replaced_total": 29,
 		"cells_dropped_total{reason=queue_full}": 1, "cells_dropped_total{reason=journal_full}": 2, "cells_dropped_total{reason=journal_damaged}": 4,
-		"cells_dropped_total{reason=too_old}": 0, "cells_dropped_total{reason=invalid}": 0, "cells_dropped_total{reason=unsaved}": 0,
+		"cells_dropped_total{reason=too_old}": 0, "cells_dropped_total{reason=invalid}": 0, "cells_dropped_total{reason=unsaved}": 0, "cells_dropped_total{reason=deleted}": 5,
 		"cells_pending_bytes": 5000, "cells_pending_bytes_limit": 90_000,
 		"journal_ok": 1, "journal_bytes": 8000, "journal_bytes_limit": 95_000, "journal_written_bytes_total": 70_000,
 		"journal_errors_total": 3, "journal_torn_bytes_total": 77,
@@ -175,11 +175,11 @@ func TestCollector(t *testing.T) {
 		"datapoints_filtered_by_total{reason=bad_name}": 1, "datapoints_filtered_by_total{reason=name_too_long}": 2,
 		"datapoints_filtered_by_total{reason=denied}": 30, "datapoints_filtered_by_total{reason=not_allowed}": 17,
 		"names_with_bad_tags_total": 13,
-		"contributions_total":       1500, "contributions_added_total": 1400, "contributions_replaced_total": 14,
+		"contributions_total":       1524, "contributions_added_total": 1400, "contributions_replaced_total": 14,
 		"contributions_dropped_total{reason=too_old}": 60, "contributions_dropped_total{reason=too_new}": 20,
 		"contributions_dropped_total{reason=conflict}": 10, "contributions_dropped_total{reason=outputs_full}": 7,
-		"contributions_dropped_total{reason=buckets_full}": 3,
-		"contributions_dropped_total{reason=not_finite}":   2, "contributions_dropped_total{reason=not_integral}": 1,
+		"contributions_dropped_total{reason=buckets_full}": 3, "contributions_dropped_total{reason=deleted}": 21,
+		"contributions_dropped_total{reason=not_finite}": 2, "contributions_dropped_total{reason=not_integral}": 1,
 		"series": 86, "series_limit": 4000, "series_learned_total": 90, "series_evicted_total": 4,
 		"outputs": 12, "outputs_limit": 1000, "buckets": 24, "buckets_limit": 9000,
 		"buckets_closed_total": 30, "buckets_amended_total": 2, "buckets_early_total": 1, "buckets_partial_total": 5,

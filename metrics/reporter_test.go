@@ -77,7 +77,7 @@ whitelistRejects 17
 badTags 13
 forwarded 990
 lateDatapoints 11
-contributions 1500
+contributions 1524
 added 1400
 replaced 14
 tooOld 60
@@ -87,6 +87,7 @@ outputsFull 7
 bucketsFull 3
 notFinite 2
 notIntegral 1
+deleted 21
 series 86
 learned 90
 evicted 4
@@ -109,6 +110,7 @@ cells.journalDamaged 4
 cells.tooOld 0
 cells.invalid 0
 cells.unsaved 0
+cells.deleted 5
 journalErrors 3
 storeOk 0
 storeErrors 9

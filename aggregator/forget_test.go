@@ -1,0 +1,206 @@
+package aggregator
+
+import (
+	"math"
+	"math/rand/v2"
+	"sync"
+	"testing"
+)
+
+// What is forgotten is neither read nor emitted, and the next datapoint begins anew.
+func TestForgetSeries(t *testing.T) {
+	var known, left []string
+	c := start(t, 1000, "out.<x> (10) = sum in.<x>\nmany.<method> (10) = sum,max in.*\n", func(cfg *Config) {
+		cfg.Announce = func(o Output) { known = append(known, o.Name) }
+		cfg.Departed = func(o Output) { left = append(left, o.Name) }
+	})
+	c.add("in.a", 1, 1001)
+	c.add("in.b", 2, 1001)
+	held := []*Lane{c.a.Acquire(), c.a.Acquire()}
+	for _, l := range held {
+		addTo(l, "in.a", 4, 1002)
+		addTo(l, "in.a", 4, 1011) // an early one
+	}
+	for _, l := range held {
+		l.Release()
+	}
+	known = nil
+	c.a.ForgetSeries([]string{"out.a", "never", "many.sum", "out.a"}) // a row is no output
+	if b, ok := c.a.Buckets("out.a", 0, math.MaxInt64); ok || len(b) > 0 {
+		t.Errorf("known %v, held %v", ok, b)
+	}
+	if len(known) != 0 || len(left) != 1 || left[0] != "out.a" {
+		t.Errorf("announced %q, departed %q", known, left)
+	}
+	c.drops(Deleted, 5)
+	c.add("in.a", 8, 1003)
+	if len(known) != 1 || known[0] != "out.a" {
+		t.Errorf("announced %q", known)
+	}
+	c.through(1030)
+	c.want(Row{"out.a", 8, 1000}, Row{"out.b", 2, 1000}, Row{"many.sum", 19, 1000}, Row{"many.max", 8, 1000},
+		Row{"many.sum", 8, 1010}, Row{"many.max", 4, 1010})
+
+	c.add("in.a", 16, 1031)
+	c.a.ForgetSeries([]string{"many.\x00"})
+	c.through(1060)
+	c.want(Row{"out.a", 16, 1030})
+	if c.a.Stats().Outputs != 2 {
+		t.Errorf("%+v", c.a.Stats())
+	}
+	c.drops(Deleted, 6)
+	c.through(1060 + 3700) // those that left do not leave again
+	c.drops(Deleted, 6)
+	if s := c.a.Stats(); s.Buckets != 0 || s.Outputs != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A row that was emitted stays so: without an archive its bucket is not begun again, with
+// one it is, as nothing is found of it.
+func TestForgetWhatWasEmitted(t *testing.T) {
+	for _, archived := range []bool{false, true} {
+		c, f := archiving(t, 1000, "out (10) = sum in\n", nil)
+		if !archived {
+			c.a.cfg.Archive = nil
+		}
+		c.add("in", 1, 1001)
+		c.add("in", 2, 1011)
+		c.through(1016) // emits the first
+		c.want(Row{"out", 1, 1000})
+		c.add("in", 4, 1002) // waits for its amendment
+		c.a.ForgetSeries([]string{"out"})
+		clear(f.cells)
+		c.drops(Deleted, 2)
+		c.add("in", 8, 1003)
+		c.add("in", 16, 1013)
+		c.through(1040)
+		if archived {
+			c.want(Row{"out", 8, 1000}, Row{"out", 16, 1010})
+			c.drops(Deleted, 2)
+			if got := f.cells[Key{"out", 10, 1000}].Cell; got.Count != 1 || got.Total() != 8 {
+				t.Errorf("kept %+v", got)
+			}
+		} else {
+			c.want(Row{"out", 16, 1010})
+			c.drops(Deleted, 2, TooOld, 1)
+		}
+	}
+}
+
+// An answer of the archive that comes after its bucket was forgotten changes nothing.
+func TestForgetWhatIsAskedFor(t *testing.T) {
+	c, f := archiving(t, 1000, "out (10) = sum in\n", nil)
+	c.add("in", 1, 1001)
+	c.through(1100)
+	c.want(Row{"out", 1, 1000})
+	f.slow = true
+	c.add("in", 2, 1002)
+	c.through(1120)
+	if len(f.answers) != 1 {
+		t.Fatalf("%d questions", len(f.answers))
+	}
+	c.a.ForgetSeries([]string{"out"})
+	f.deliver() // with what was there before
+	clear(f.cells)
+	f.slow = false
+	c.add("in", 4, 1003)
+	c.through(1140)
+	c.want(Row{"out", 4, 1000})
+	c.drops(Deleted, 1)
+}
+
+// What a restart has carried over is counted once.
+func TestForgetAfterRestart(t *testing.T) {
+	const text = "out (10) = sum in\n"
+	c := start(t, 1000, text, nil)
+	for i := range 3 {
+		c.add("in", 1, 1001+float64(i))
+	}
+	c.restart(text)
+	c.add("in", 1, 1005)
+	c.a.ForgetSeries([]string{"out"})
+	s := c.a.Stats()
+	if s.Contributions != 4 || s.Added != 0 || s.Dropped[Deleted] != 4 {
+		t.Errorf("%+v", s)
+	}
+	c.balance(s)
+	c.restart(text)
+	c.through(1100)
+	c.want()
+}
+
+// Forgetting beside lanes, Tick and readers loses no count.
+func TestForgetConcurrently(t *testing.T) {
+	var now sync.Mutex
+	at := 1000.0
+	cfg := plainConfig()
+	cfg.Rules = parseRules(t, "out.<x> (1) = count in.<x> grace=0s keep=1\n")
+	cfg.OutputIdle = 2
+	emitted := uint64(0) // by Tick, counting each bucket when it is closed
+	c := &clock{t: t, now: at}
+	c.run(cfg)
+	c.a.cfg.Now = func() float64 { now.Lock(); defer now.Unlock(); return at }
+	c.a.cfg.Emit = func(rows []Row, again bool) {
+		for _, r := range rows {
+			if !again {
+				emitted += uint64(r.Value)
+			}
+		}
+	}
+	names := []string{"a", "b", "c", "d"}
+	var adding, rest sync.WaitGroup
+	quit := make(chan struct{})
+	loop := func(f func(r *rand.Rand)) {
+		rest.Go(func() {
+			for r := rand.New(rand.NewPCG(1, 2)); ; {
+				select {
+				case <-quit:
+					return
+				default:
+					f(r)
+				}
+			}
+		})
+	}
+	for n := range 2 {
+		adding.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(n), 3))
+			for range 20_000 {
+				c.add("in."+names[r.IntN(4)], 1, c.a.cfg.Now())
+			}
+		})
+	}
+	last := 0.0
+	loop(func(r *rand.Rand) {
+		if now := c.a.cfg.Now(); now > last+0.3 {
+			last = now
+			c.a.ForgetSeries([]string{"out." + names[r.IntN(4)], "out." + names[r.IntN(4)]})
+		}
+	})
+	loop(func(r *rand.Rand) { c.a.Buckets("out."+names[r.IntN(4)], 0, math.MaxInt64); c.balance(c.a.Stats()) })
+	loop(func(r *rand.Rand) {
+		now.Lock()
+		at += 0.01
+		now.Unlock()
+		c.a.Tick()
+	})
+	adding.Wait()
+	close(quit)
+	rest.Wait()
+	for range 3 { // closed, forgotten, left
+		at += 100
+		c.a.Tick()
+	}
+	s := c.a.Stats()
+	c.balance(s)
+	if s.Accepted != 40_000 || s.Dropped[Deleted] == 0 || s.Buckets != 0 || s.Outputs != 0 {
+		t.Errorf("%+v", s)
+	}
+	if s.Added < emitted {
+		t.Errorf("%d were emitted of %d added", emitted, s.Added)
+	}
+	if late := s.Late; s.Added > emitted+late {
+		t.Errorf("%d were emitted, and %d came late, of %d added", emitted, late, s.Added)
+	}
+}
