@@ -130,6 +130,49 @@ func TestForgetAfterRestart(t *testing.T) {
 	c.want()
 }
 
+// Series of measurements are forgotten as others are, whichever stream keeps them. What has
+// given way to a later one is not counted a second time.
+func TestForgetMeasurements(t *testing.T) {
+	c, f := archiving(t, 1000, "all (10) = count m;k=*\n", nil)
+	raw, sum := c.stream(rawStream), c.stream(sumStream)
+	c.measure(raw, "m;k=a", complexCell(5, 5, 1, 1, 0, 1000))
+	c.measure(sum, "m;k=b", plain(2, 1000))
+	c.through(1002) // the first is kept
+	if f.cells[Key{"m;k=a", 1, 1000}].Cell.Count != 5 {
+		t.Fatalf("kept %v", f.cells)
+	}
+	c.measure(raw, "m;k=a", plain(3, 1000.5)) // takes its place
+	c.measure(raw, "m;k=a", plain(4, 1002))
+	c.measure(raw, "m;k=a", plain(5, 1002))
+	c.measure(sum, "m;k=a", plain(6, 1002)) // by another stream, which begins later: the same bucket
+	c.restart("all (10) = count m;k=*\n")
+	raw, sum = c.stream(rawStream), c.stream(sumStream)
+	c.measure(sum, "m;k=b", plain(7, 1003))
+	c.a.ForgetSeries([]string{"m;k=a", "m;k=b"})
+	clear(f.cells)
+	for _, name := range []string{"m;k=a", "m;k=b"} {
+		if b, ok := c.a.Buckets(name, 0, math.MaxInt64); ok || len(b) > 0 {
+			t.Errorf("%s has %v", name, b)
+		}
+	}
+	s := c.a.Stats() // of m;k=b one was there before; the rule has its one yet
+	if s.Dropped[Deleted] != 4 || s.Added != 1 || s.Contributions != 5 {
+		t.Errorf("%+v", s)
+	}
+	c.balance(s)
+	c.measure(raw, "m;k=a", plain(8, 1000))
+	c.measure(sum, "m;k=b", plain(9, 1000))
+	if x := c.bucket("m;k=b", 960).Cell; x.Count != 1 || x.Total() != 9 {
+		t.Errorf("held %+v", x)
+	}
+	c.through(1100)
+	c.want(Row{"all", 13, 1000}, Row{"m;k=b", 9, 960})
+	if x := f.cells[Key{"m;k=a", 1, 1000}].Cell; x.Count != 1 || x.Total() != 8 {
+		t.Errorf("kept %+v", x)
+	}
+	c.balance(c.a.Stats())
+}
+
 // Forgetting beside lanes, Tick and readers loses no count.
 func TestForgetConcurrently(t *testing.T) {
 	var now sync.Mutex

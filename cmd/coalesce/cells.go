@@ -42,6 +42,8 @@ type cells struct {
 	cancel  context.CancelFunc // ends recalls
 	running sync.WaitGroup
 
+	forgets *forgetting
+
 	mu      sync.Mutex
 	methods map[string][]cell.Method // of outputs with several rows
 }
@@ -49,13 +51,14 @@ type cells struct {
 // newCells opens the store and what waits for it. first says that no earlier run
 // has emitted anything.
 func newCells(cfg *config.Config, first bool, log *slog.Logger) (*cells, error) {
-	c := &cells{names: catalog.New(cfg.Store.Names), log: log, methods: map[string][]cell.Method{}}
+	c := &cells{names: catalog.New(cfg.Store.Names), log: log, forgets: newForgetting(), methods: map[string][]cell.Method{}}
 	c.context, c.cancel = context.WithCancel(context.Background())
 	if err := disown(cfg); err != nil {
 		return nil, err
 	}
 	if cfg.Store.At == "off" {
 		c.loaded.Store(true)
+		c.forgets.loaded()
 		return c, nil
 	}
 	var err error
@@ -145,8 +148,10 @@ func (c *cells) Recall(keys []aggregator.Key, answer func([]aggregator.Recalled,
 		ctx, cancel := context.WithTimeout(c.context, recallTimeout)
 		defer cancel()
 		asks := make([]archive.Key, len(keys))
+		forgotten := make([]bool, len(keys))
 		for i, k := range keys {
 			asks[i] = archive.Key{Name: k.Output, Period: k.Period, Start: k.Start}
+			forgotten[i] = c.forgets.has(k.Output)
 		}
 		found, err := c.arch.Recall(ctx, asks)
 		if err != nil {
@@ -156,6 +161,9 @@ func (c *cells) Recall(keys []aggregator.Key, answer func([]aggregator.Recalled,
 		}
 		all := make([]aggregator.Recalled, len(found))
 		for i, b := range found {
+			if forgotten[i] {
+				continue
+			}
 			all[i] = aggregator.Recalled{Cell: b.Cell, Values: b.Values, Lost: b.Lost}
 		}
 		answer(all, nil)
@@ -168,9 +176,8 @@ func (c *cells) announce(o aggregator.Output) { c.add(o.Name, o.Methods, o.Perio
 // departed forgets the rows of an output of which nothing is kept. Those that Keep
 // has been given are forgotten by the archive.
 func (c *cells) departed(o aggregator.Output) {
-	for _, m := range o.Methods {
-		row := string(rules.AppendRow(nil, []byte(o.Name), m))
-		if _, last := c.names.Interval(row); last == 0 {
+	for _, row := range rowNames(o.Name, o.Methods) {
+		if _, last := c.names.Interval(row); last == 0 || c.forgets.has(o.Name) {
 			c.names.Remove(row)
 		}
 	}
@@ -218,8 +225,8 @@ func (c *cells) remove(name string, methods []cell.Method) {
 		c.names.Remove(name)
 		return
 	}
-	for _, m := range methods {
-		c.names.Remove(string(rules.AppendRow(nil, []byte(name), m)))
+	for _, row := range rowNames(name, methods) {
+		c.names.Remove(row)
 	}
 }
 
@@ -236,11 +243,12 @@ func (c *cells) load(ctx context.Context) {
 		err := c.arch.Load(ctx, func(s store.Series) error {
 			n++
 			if len(s.Methods) > 0 {
-				c.add(s.Name, s.Methods, s.Period, s.Input, s.Seen+3*s.Period)
+				c.forgets.load(s.Name, func() { c.add(s.Name, s.Methods, s.Period, s.Input, s.Seen+3*s.Period) })
 			}
 			return nil
 		})
 		if err == nil {
+			c.forgets.loaded()
 			c.loaded.Store(true)
 			c.log.Debug("names loaded from the store", "series", n)
 			return

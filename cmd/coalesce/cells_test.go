@@ -11,7 +11,7 @@ import (
 // A name is known as long as something is held or kept of it, whatever has become of
 // its rule.
 func TestNamesComeAndGo(t *testing.T) {
-	c := &cells{names: catalog.New(100), methods: map[string][]cell.Method{}}
+	c := &cells{names: catalog.New(100), forgets: newForgetting(), methods: map[string][]cell.Method{}}
 	want := func(when string, rows ...string) {
 		t.Helper()
 		for _, row := range rows {

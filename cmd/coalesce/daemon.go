@@ -309,6 +309,7 @@ func (d *daemon) stop(ctx context.Context) error {
 	done()
 	d.cancel()
 	d.running.Wait()
+	d.cells.stopForgetting(ctx)
 	err := errors.Join(d.closeBook(), d.closeViews())
 	d.agg.Tick()
 	err = errors.Join(err, d.saveCells())

@@ -21,6 +21,13 @@ const patience = 30 * time.Second
 var binary string
 
 func TestMain(m *testing.M) {
+	if os.Getenv(forgetterVariable) != "" {
+		if err := forgetterMain(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(testMain(m))
 }
 
