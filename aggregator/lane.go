@@ -348,6 +348,9 @@ func (l *Lane) slot(f *feed, t float64) (*slot, Drop, *feed) {
 		if owner == nil {
 			return nil, reason, nil
 		}
+		if owner.spec.replace && !f.measured() {
+			return nil, Conflict, nil
+		}
 		f, reason = l.agg.feedTo(owner, f.rules)
 		return nil, reason, f
 	}

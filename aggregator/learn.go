@@ -233,9 +233,7 @@ func (a *Aggregator) feedFor(key, name string, sp *spec, by []*ruleState) *feed 
 		for _, st := range by[1:] {
 			o.serve(st.rule)
 		}
-		if st := f.stream(); st != nil {
-			a.speak(o, st)
-		}
+		a.speak(f)
 	}
 	return f
 }

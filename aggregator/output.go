@@ -125,9 +125,12 @@ type feed struct {
 	rules []*ruleState
 }
 
+// measured says whether a series itself comes by f, as measurements.
+func (f *feed) measured() bool { return f.rules[len(f.rules)-1].stream != nil }
+
 // stream returns the rule of the Stream that makes the output, or nil.
 func (f *feed) stream() *ruleState {
-	if st := f.rules[len(f.rules)-1]; st.stream != nil && st.spec.key == f.out.spec.key {
+	if st := f.rules[len(f.rules)-1]; f.measured() && st.spec.key == f.out.spec.key {
 		return st
 	}
 	return nil
