@@ -198,7 +198,7 @@ func (a *Aggregator) bind(l *Lane, i int) (handle, bool) {
 
 	a.mu.RLock()
 	if o := a.outputs[string(l.scratch)]; o != nil && o.pos() <= by[0].pos {
-		if f := o.feedBy(by); f != nil && a.speaks(f) {
+		if f := o.feedBy(by); f != nil && f.speaks() {
 			a.mu.RUnlock()
 			return newHandle(f.num, f.gen), true
 		}

@@ -39,7 +39,8 @@ type output struct {
 	waits   bool    // is in Aggregator.idle. Guarded by Aggregator.mu
 	// Of several outputs that streams make of one series, the one that had the
 	// last turn speaks for it. Guarded by Aggregator.mu.
-	turn int
+	turn   int
+	stream *ruleState // whose measurements have made it, since the start
 
 	mu      sync.Mutex // guards all below; comes after Lane.mu and Aggregator.mu, before schedule.mu
 	timing  timing

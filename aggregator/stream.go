@@ -118,22 +118,33 @@ func (o *output) ruled() bool {
 
 // speaks says whether a feed's stream has nothing to say about its output that
 // is not known. The caller holds a.mu, at least for reading.
-func (a *Aggregator) speaks(f *feed) bool {
+func (f *feed) speaks() bool {
 	st := f.stream()
-	return st == nil || f.out.rule.Load() == st || f.out.ruled()
+	return st == nil || f.out.stream == st
 }
 
-// speak lets the stream of a feed speak for the output, for which another of the
-// same kind did. The caller holds a.mu.
+// speak notes that measurements of a stream have begun to make an output. From
+// then on the stream speaks for it, unless a rule does, and it comes before the
+// outputs that other streams make of the series. The caller holds a.mu.
 func (a *Aggregator) speak(f *feed) {
-	if a.speaks(f) {
+	if f.speaks() {
 		return
 	}
 	o, st := f.out, f.stream()
-	o.mu.Lock()
-	o.timing = a.timing(st.rule, o.spec)
-	o.mu.Unlock()
-	o.rule.Store(st)
+	if !o.ruled() && o.rule.Load() != st {
+		o.mu.Lock()
+		o.timing = a.timing(st.rule, o.spec)
+		o.mu.Unlock()
+		o.rule.Store(st)
+	}
+	o.stream = st
+	a.takeTurn(o)
+}
+
+func (a *Aggregator) takeTurn(o *output) {
+	a.turns++
+	o.turn = a.turns
+	a.settle(o)
 }
 
 // reclaim gives a series to the output that a stream makes of it, if another
@@ -154,9 +165,7 @@ func (a *Aggregator) reclaim(f *feed) bool {
 	if !f.mayReclaim() {
 		return true // it has changed meanwhile
 	}
-	a.turns++
-	f.out.turn = a.turns
-	a.settle(f.out)
+	a.takeTurn(f.out)
 	return true
 }
 
