@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/coalesce-metrics/coalesce/plaintext"
+	"github.com/coalesce-metrics/coalesce/rules"
 )
 
 func TestAddingKnownNamesAllocatesNothing(t *testing.T) {
@@ -58,5 +59,72 @@ func TestAddingKnownNamesAllocatesNothing(t *testing.T) {
 				t.Errorf("%d datapoints, %d lines passed on, %d names learned", after.Accepted-before.Accepted, lines, after.Learned)
 			}
 		})
+	}
+}
+
+func TestAddingKnownMeasurementsAllocatesNothing(t *testing.T) {
+	view := rules.View{ID: "v", Measure: "in", Columns: []string{"n"}, Distribution: true, Bounds: []float64{1, 10, 100}}
+	for name, x := range map[string]struct {
+		stream  Stream
+		rules   string
+		views   []rules.View
+		forward bool
+	}{
+		"the series alone":    {sumStream, "", nil, false},
+		"replacing":           {rawStream, "", nil, false},
+		"forwarding":          {rawStream, "", nil, true},
+		"rules and views":     {sumStream, "all (60) = sum in;n=*\neach.<n> (10) = max in;n=<n>\n", []rules.View{view}, true},
+		"forwarding and more": {rawStream, "all (60) = sum in;n=*\n", []rules.View{view}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := start(t, 1600000000, "", func(cfg *Config) { cfg.ForwardAll = x.forward })
+			k.a.SetRules(viewSet(t, x.rules, x.views...))
+			lines := 0
+			k.a.cfg.Forward = func(b []byte, n int) { lines += n }
+			id := k.stream(x.stream)
+			var ms []Measurement
+			for i := range 200 {
+				at := float64(1600000000 - i%7)
+				c := plain(float64(i), at)
+				if i%3 == 0 {
+					c = complexCell(3, float64(3*i), float64(i-1), float64(i+1), 1, at)
+				}
+				ms = append(ms, Measurement{Name: fmt.Appendf(nil, "in;n=%d", i), Time: at, Cell: c, Stream: id})
+			}
+			add := func() { k.a.AddMeasurements(ms) }
+			add()
+			before := k.a.Stats()
+			if n := testing.AllocsPerRun(50, add); n != 0 {
+				t.Errorf("%v allocations for 200 measurements", n)
+			}
+			after := k.a.Stats()
+			if after.Accepted-before.Accepted != 51*(200+2*67) || (x.forward && !x.stream.Emit) != (lines == 52*200) || after.Learned != 200 {
+				t.Errorf("%d datapoints, %d lines passed on, %d names learned", after.Accepted-before.Accepted, lines, after.Learned)
+			}
+		})
+	}
+}
+
+// Reading a view takes nothing from those who add to it.
+func TestAddingToViewsAllocatesNothing(t *testing.T) {
+	k := start(t, 1600000000, "", nil)
+	k.a.SetRules(viewSet(t, "", rules.View{ID: "v", Measure: "in", Columns: []string{"n"}, Distribution: true, Bounds: []float64{1, 10}}))
+	var b plaintext.Batch
+	for i := range plaintext.BatchSize {
+		b.Add(fmt.Appendf(nil, "in;n=%d", i), float64(i), 1600000000)
+	}
+	add := func() {
+		l := k.a.Acquire()
+		l.Add(&b)
+		l.Release()
+	}
+	for range 2 {
+		add()
+		if n := testing.AllocsPerRun(50, add); n != 0 {
+			t.Errorf("%v allocations for %d datapoints", n, b.N)
+		}
+		if rows := k.a.ViewRows("v"); len(rows) != b.N {
+			t.Errorf("%d rows", len(rows))
+		}
 	}
 }

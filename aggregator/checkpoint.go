@@ -19,7 +19,7 @@ import (
 //
 //	checkpoint = magic, saved, notBefore, departure, #rules, ID..., #outputs, output...,
 //	             #departed, (row, span)..., #claims, claim...
-//	output     = name, period, #methods, method..., index of rule or -1, flags[, others], grace,
+//	output     = name, period, #methods, method..., index of rule or -1, flags[, others][, turn], grace,
 //	             amend, keep, #spans, span..., #buckets, bucket...
 //	bucket     = start, flags, closeAt, amendAt, last, sentAt, emitted, cell[, part]
 //	claim      = name, #terms, term...
@@ -35,6 +35,7 @@ const (
 	flagOthers  = 1 << 2 // the span follows that others may have emitted
 	flagViews   = 1 << 3
 	flagReplace = 1 << 4
+	flagTurn    = 1 << 5 // the turn follows
 
 	flagClosed  = 1 << 0
 	flagPartial = 1 << 1
@@ -148,12 +149,18 @@ func (e *encoder) output(o *output, rules int) {
 	if o.spec.replace {
 		flags |= flagReplace
 	}
+	if o.turn > 0 {
+		flags |= flagTurn
+	}
 	if o.others != noSpan {
 		flags |= flagOthers
 	}
 	e.uint(flags)
 	if o.others != noSpan {
 		e.span(o.others)
+	}
+	if o.turn > 0 {
+		e.int(int64(o.turn))
 	}
 	e.float(o.timing.grace)
 	e.float(o.timing.amend)
@@ -272,6 +279,10 @@ func (a *Aggregator) restoreOutput(d *decoder, speakers []*ruleState) *output {
 	o.others = noSpan
 	if flags&flagOthers != 0 {
 		o.others = d.span()
+	}
+	if flags&flagTurn != 0 {
+		o.turn = d.turn()
+		a.turns = max(a.turns, o.turn)
 	}
 	o.views = flags&flagViews != 0
 	o.timing = timing{grace: d.length(), amend: d.length(), keep: d.length()}
@@ -428,6 +439,15 @@ func (d *decoder) period() int64 {
 		return 1
 	}
 	return x
+}
+
+func (d *decoder) turn() int {
+	x := d.int()
+	if x < 0 || x > streamed/2 {
+		d.bad = true
+		return 0
+	}
+	return int(x)
 }
 
 func (d *decoder) span() span {

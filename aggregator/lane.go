@@ -348,7 +348,17 @@ func (l *Lane) slot(f *feed, t float64) (*slot, Drop, *feed) {
 		if owner == nil {
 			return nil, reason, nil
 		}
-		f, reason = l.agg.feedTo(owner, f.rules)
+		by := f.rules
+		if owner.spec.replace {
+			if !f.measured() {
+				return nil, Conflict, nil
+			}
+			// Which is later is known within one feed only.
+			if st := owner.rule.Load(); st != nil {
+				by = []*ruleState{st}
+			}
+		}
+		f, reason = l.agg.feedTo(owner, by)
 		return nil, reason, f
 	}
 	start, reason := l.agg.admit(o, sec, l.now)

@@ -198,7 +198,7 @@ func (a *Aggregator) bind(l *Lane, i int) (handle, bool) {
 
 	a.mu.RLock()
 	if o := a.outputs[string(l.scratch)]; o != nil && o.pos() <= by[0].pos {
-		if f := o.feedBy(by); f != nil && a.speaks(f) {
+		if f := o.feedBy(by); f != nil && f.speaks() {
 			a.mu.RUnlock()
 			return newHandle(f.num, f.gen), true
 		}
@@ -233,9 +233,7 @@ func (a *Aggregator) feedFor(key, name string, sp *spec, by []*ruleState) *feed 
 		for _, st := range by[1:] {
 			o.serve(st.rule)
 		}
-		if st := f.stream(); st != nil {
-			a.speak(o, st)
-		}
+		a.speak(f)
 	}
 	return f
 }

@@ -83,9 +83,14 @@ func (c *clock) run(cfg Config) {
 // restart carries a checkpoint into a new aggregator.
 func (c *clock) restart(ruleText string) {
 	c.t.Helper()
+	c.restartWith(parseRules(c.t, ruleText))
+}
+
+func (c *clock) restartWith(set *rules.Set) {
+	c.t.Helper()
 	data := c.a.Checkpoint()
 	cfg := c.a.cfg
-	cfg.Rules = parseRules(c.t, ruleText)
+	cfg.Rules = set
 	c.run(cfg)
 	if err := c.a.Restore(data); err != nil {
 		c.t.Fatal(err)

@@ -10,7 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coalesce-metrics/coalesce/cell"
 	"github.com/coalesce-metrics/coalesce/plaintext"
+	"github.com/coalesce-metrics/coalesce/rules"
 )
 
 var (
@@ -40,8 +42,9 @@ func TestModel(t *testing.T) {
 		}
 	}
 	t.Log(met)
-	for _, what := range []string{"too_old", "too_new", "conflict", "outputs_full", "buckets_full", "amended", "early",
-		"late", "forwarded", "evicted", "reused numbers", "handed over", "deleted"} {
+	for _, what := range []string{"too_old", "too_new", "conflict", "outputs_full", "buckets_full", "not_finite", "not_integral",
+		"amended", "early", "late", "forwarded", "evicted", "reused numbers", "handed over", "replaced", "turns", "view rows", "overflows",
+		"deleted"} {
 		if met[what] == 0 && count >= 300 {
 			t.Errorf("no history has met: %s", what)
 		}
@@ -57,6 +60,10 @@ type history struct {
 	log  []string
 	met  map[string]int
 	text string // the rules
+
+	views    []rules.View
+	nextView int
+	replaced uint64 // by earlier runs since a crash
 }
 
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
@@ -71,7 +78,8 @@ func newHistory(t *testing.T, seed uint64, met map[string]int) *history {
 		Lanes: pick(r, 1, 2, 4), ForwardAll: r.IntN(2) == 0,
 	}
 	h.text = h.rules()
-	h.cfg.Rules = parseRules(t, h.text)
+	h.editViews()
+	h.cfg.Rules = viewSet(t, h.text, h.views...)
 	h.clock.run(h.cfg)
 	h.m = newReference(h.cfg, h.now)
 	h.m.a = h.a
@@ -93,7 +101,7 @@ func (h *history) rules() string {
 		"tot (%d) = %s a.*.c", "tot (%d) = %s a.*.c", "tot (%d) = %s b.*", "tot (%d) = %s a.x.<<rest>>",
 		"per.<h> (%d) = %s a.<h>.c", "per.<h> (%d) = %s *.<h>", "a.x.c (%d) = %s a.*.c",
 		"many.<n> (%d) = %s n.<n>", "n.<n> (%d) = %s n.<n>", "few (%d) = %s n.*",
-		"multi.%[2]s (%[1]d) = %[2]s b.*",
+		"multi.%[2]s (%[1]d) = %[2]s b.*", "tag.<k> (%d) = %s m;k=<k>", "m (%d) = %s *", "m;k=<k> (%d) = %s n.<k>",
 	}
 	lists := []string{"sum,max", "sum,avg", "max,sum,count", "min,avg"}
 	var b strings.Builder
@@ -113,8 +121,10 @@ func (h *history) rules() string {
 func (h *history) run() {
 	for range 20 + h.r.IntN(60) {
 		switch x := h.r.IntN(100); {
-		case x < 50:
+		case x < 36:
 			h.batch()
+		case x < 50:
+			h.measure()
 		case x < 78:
 			h.advance(h.now + pick(h.r, 0, 0.25, 1, 2, 5, 10, 30))
 		case x < 81:
@@ -149,8 +159,20 @@ func (h *history) run() {
 	h.advance(h.now + 1e6)
 	h.advance(h.now + 1e6)
 	h.m.check()
+	for id := range h.m.views {
+		h.met["view rows"] += len(h.m.views[id].rows)
+		h.met["overflows"] += len(h.m.views[id].all()) - len(h.m.views[id].rows)
+	}
+	h.m.readViews()
+	h.views = nil
+	h.setRules()
+	h.advance(h.now + 1)
+	h.m.check()
 	if n := h.m.held(); n > 0 {
 		h.m.failf("%d buckets are held in the end", n)
+	}
+	if n := h.replaced + h.a.Stats().Replaced; n != uint64(h.m.replaced) {
+		h.m.failf("%d replaced, want %d", n, h.m.replaced)
 	}
 	h.count()
 }
@@ -172,6 +194,8 @@ func (h *history) count() {
 		h.met["reused numbers"] += max(int(f.gen())-1, 0)
 	}
 	h.met["handed over"] += h.m.handed
+	h.met["turns"] += h.m.turns
+	h.met["replaced"] += h.m.replaced
 }
 
 // advance sets the clock and ticks.
@@ -185,7 +209,7 @@ func (h *history) advance(to float64) {
 
 // batch adds some datapoints to a lane, of several that are held.
 func (h *history) batch() {
-	names := []string{"a.x.c", "a.y.c", "a.z.c", "b.x", "b.q", "nothing", "tot"}
+	names := []string{"a.x.c", "a.y.c", "a.z.c", "b.x", "b.q", "nothing", "tot", "m", "m;j=2;k=1", "m;k=2"}
 	var b plaintext.Batch
 	for range pick(h.r, 1, 1, 2, 8, plaintext.BatchSize) {
 		name := pick(h.r, names...)
@@ -206,8 +230,12 @@ func (h *history) batch() {
 	for i := range b.N {
 		p := b.Points[i]
 		h.note("add %s %v %v", b.Name(i), p.Value, p.Time)
-		h.m.add(string(b.Name(i)), p.Value, p.Time)
+		h.m.add(&arrival{name: string(b.Name(i)), values: []float64{p.Value}, time: p.Time, last: p.Time})
 	}
+	h.compareForwarded()
+}
+
+func (h *history) compareForwarded() {
 	var want []byte
 	for _, i := range h.m.forwarded {
 		want = append(want, i...)
@@ -251,11 +279,77 @@ func (h *history) reload() {
 	} else {
 		h.text = h.edit(h.text)
 	}
-	h.note("rules\n%s", h.text)
-	set := parseRules(h.t, h.text)
+	if h.r.IntN(2) == 0 {
+		h.editViews()
+	}
+	h.setRules()
+}
+
+func (h *history) setRules() {
+	h.note("rules\n%s%+v", h.text, h.views)
+	set := viewSet(h.t, h.text, h.views...)
 	h.m.now = h.now
 	h.a.SetRules(set)
 	h.m.setRules(set)
+}
+
+// editViews ends some views and begins others.
+func (h *history) editViews() {
+	h.views = slices.DeleteFunc(slices.Clone(h.views), func(rules.View) bool { return h.r.IntN(2) == 0 })
+	for len(h.views) < h.r.IntN(4) {
+		h.nextView++
+		v := rules.View{
+			ID: fmt.Sprint("view ", h.nextView), Measure: pick(h.r, "m", "m", "b.x", "a.x.c"), Integral: h.r.IntN(3) == 0,
+			MaxRows: pick(h.r, 1, 2, 1000), Columns: pick(h.r, nil, []string{"k"}, []string{"j", "k"}),
+		}
+		if v.Distribution = h.r.IntN(2) == 0; v.Distribution {
+			v.Bounds = pick(h.r, nil, []float64{0}, []float64{-3, 0.5, 7})
+		}
+		h.views = append(h.views, v)
+	}
+}
+
+// measure adds some measurements.
+func (h *history) measure() {
+	streams := []Stream{
+		{Period: 1, Method: cell.Avg, Replace: true, Grace: 0.5}, {Period: 10, Method: cell.Avg, Emit: true, Grace: 2},
+		{Period: 60, Method: cell.Sum, Emit: true, Grace: -1}, {Period: 10, Method: cell.Sum, Emit: true, Grace: 2},
+	}
+	var ms []Measurement
+	var all []*arrival
+	for range pick(h.r, 1, 1, 2, 8, 100) {
+		// Mostly each name has a stream of its own.
+		i := h.r.IntN(4)
+		x := &arrival{name: pick(h.r, "m", "m;j=2;k=1", "m;k=2", "n.1"), time: h.time(), by: &streams[i]}
+		if h.r.IntN(3) == 0 {
+			x.name = []string{"s.raw", "s.avg;k=1", "s.sum", "m;k=3"}[i]
+		}
+		x.last = x.time
+		if h.r.IntN(3) == 0 {
+			x.time = float64(floor(int64(math.Floor(max(min(x.time, 1e15), -1e15))), x.by.Period))
+		}
+		m := Measurement{Name: []byte(x.name), Time: x.time}
+		for range pick(h.r, 1, 1, 2, 5) {
+			v := h.value()
+			if math.IsInf(v, 0) && len(x.values) > 0 {
+				v = 0 // opposite ones have no sum
+			}
+			x.values = append(x.values, v)
+			m.Cell.Add(v, x.last)
+		}
+		var err error
+		if m.Stream, err = h.a.Stream(*x.by); err != nil {
+			h.t.Fatal(err)
+		}
+		ms, all = append(ms, m), append(all, x)
+	}
+	h.m.now = h.now
+	h.a.AddMeasurements(ms)
+	for _, x := range all {
+		h.note("measure %s %v %v %v %+v", x.name, x.values, x.time, x.last, *x.by)
+		h.m.add(x)
+	}
+	h.compareForwarded()
 }
 
 // edit makes a small change: a rule more or less, another order, or another
@@ -287,10 +381,12 @@ func (h *history) restart() {
 	if h.r.IntN(2) == 0 {
 		h.text = h.edit(h.text)
 	}
-	h.note("restart with\n%s", h.text)
+	h.note("restart with\n%s%+v", h.text, h.views)
 	h.m.now = h.now
-	h.clock.restart(h.text)
+	before := h.a
+	h.clock.restartWith(viewSet(h.t, h.text, h.views...))
 	h.m.a = h.a
+	h.replaced += before.Stats().Replaced
 	h.m.restart(h.a.cfg.Rules)
 }
 
@@ -301,10 +397,11 @@ func (h *history) crash() {
 	}
 	h.note("crash")
 	cfg := h.cfg
-	cfg.Rules, cfg.NotBefore = parseRules(h.t, h.text), h.now
+	cfg.Rules, cfg.NotBefore = viewSet(h.t, h.text, h.views...), h.now
 	h.clock.run(cfg)
 	h.m.now, h.m.a, h.m.want = h.now, h.a, Stats{}
 	h.m.forgetAll(h.now)
+	h.m.replaced, h.replaced = 0, 0
 	h.m.setRules(cfg.Rules)
 }
 
@@ -332,4 +429,5 @@ func (h *history) read() {
 		h.m.read(row)
 	}
 	h.m.read("unknown")
+	h.m.readViews()
 }

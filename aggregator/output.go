@@ -39,7 +39,8 @@ type output struct {
 	waits   bool    // is in Aggregator.idle. Guarded by Aggregator.mu
 	// Of several outputs that streams make of one series, the one that had the
 	// last turn speaks for it. Guarded by Aggregator.mu.
-	turn int
+	turn   int
+	stream *ruleState // whose measurements have made it, since the start
 
 	mu      sync.Mutex // guards all below; comes after Lane.mu and Aggregator.mu, before schedule.mu
 	timing  timing
@@ -125,9 +126,12 @@ type feed struct {
 	rules []*ruleState
 }
 
+// measured says whether a series itself comes by f, as measurements.
+func (f *feed) measured() bool { return f.rules[len(f.rules)-1].stream != nil }
+
 // stream returns the rule of the Stream that makes the output, or nil.
 func (f *feed) stream() *ruleState {
-	if st := f.rules[len(f.rules)-1]; st.stream != nil && st.spec.key == f.out.spec.key {
+	if st := f.rules[len(f.rules)-1]; f.measured() && st.spec.key == f.out.spec.key {
 		return st
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/coalesce-metrics/coalesce/cell"
 	"github.com/coalesce-metrics/coalesce/plaintext"
 	"github.com/coalesce-metrics/coalesce/rules"
 )
@@ -33,10 +34,16 @@ type reference struct {
 	blurred  bool
 	all      span
 
+	// views are those of the rules, by ID, and leaving counts rows until a Tick.
+	views   map[string]*refView
+	leaving refView
+	turns   int
+
 	notBefore float64
 	want      Stats
 	forwarded []string
 	handed    int // how often a row changed hands
+	replaced  int // values that gave way to later ones, over all runs since a crash
 	err       error
 }
 
@@ -62,6 +69,9 @@ type refOutput struct {
 	idle      float64        // since when it holds nothing
 	made      float64
 	left      bool
+	streams   map[string]Stream // of by
+	turn      int               // the last of those that stream outputs have taken
+	fed       map[string]bool   // by which streams, in this run
 }
 
 // refBucket is one bucket with all of its values.
@@ -69,6 +79,9 @@ type refBucket struct {
 	out           *refOutput
 	start         int64
 	values, times []float64
+	held          []float64 // values, as far as they are known for percentiles
+	rough         bool
+	changed       bool    // replaced since the last emission
 	last          float64 // the clock when its last datapoint came
 	grace         float64
 	closeBy       float64 // it must be closed then
@@ -78,6 +91,9 @@ type refBucket struct {
 	sentAt        float64
 	closed, dead  bool
 }
+
+// news says whether there is something to emit.
+func (b *refBucket) news() bool { return b.sent != len(b.values) || b.changed }
 
 func (b *refBucket) end() float64 { return float64(b.start + b.out.spec.period) }
 
@@ -111,6 +127,7 @@ func newReference(cfg Config, now float64) *reference {
 func (m *reference) forgetAll(notBefore float64) {
 	m.outputs, m.rows, m.departed = map[string]*refOutput{}, map[string]*refRow{}, map[string]span{}
 	m.all, m.blurred, m.notBefore, m.lastTick = noSpan, false, notBefore, m.now
+	m.views, m.leaving = nil, refView{}
 	for k, b := range m.final {
 		b.dead = true
 		if float64(k.time) >= notBefore {
@@ -125,6 +142,8 @@ func (m *reference) position(o *refOutput) int {
 	for id := range o.by {
 		if p, ok := m.pos[id]; ok {
 			best = min(best, p)
+		} else if _, ok := o.streams[id]; ok {
+			best = min(best, streamed-o.turn)
 		}
 	}
 	return best
@@ -134,10 +153,11 @@ func (m *reference) setRules(set *rules.Set) {
 	m.set = set
 	m.place()
 	for _, o := range m.outputs {
-		if _, ok := m.pos[o.restored]; !ok {
+		if _, ok := m.pos[o.restored]; !ok && o.streams[o.restored] == (Stream{}) {
 			delete(o.by, o.restored)
 		}
 	}
+	m.setViews()
 	m.settleAll()
 }
 
@@ -157,13 +177,21 @@ func (m *reference) retime(o *refOutput) {
 	if p == gone {
 		return
 	}
-	r, sp := m.set.Rules()[p], o.spec
+	r, sp := new(rules.Rule), o.spec
+	if p < len(m.set.Rules()) {
+		r = m.set.Rules()[p]
+	}
 	o.timing = timing{grace: min(m.cfg.Grace, float64(sp.period)/2), keep: float64(m.cfg.Keep) * float64(sp.period)}
 	if r.HasGrace {
 		o.timing.grace = r.Grace.Seconds()
 	}
 	if r.HasKeep {
 		o.timing.keep = float64(r.Keep) * float64(sp.period)
+	}
+	for _, s := range o.streams {
+		if p > len(m.set.Rules()) && s.Grace >= 0 {
+			o.timing.grace = s.Grace
+		}
 	}
 	o.keep = max(o.keep, o.timing.keep)
 	o.timing.amend = o.timing.grace
@@ -193,33 +221,124 @@ func (o *refOutput) hull() span {
 	return h
 }
 
-// add takes in a datapoint, which the aggregator has already taken in.
-func (m *reference) add(name string, value, time float64) {
-	m.want.Accepted++
-	matches := m.set.Match(&m.match, []byte(name))
-	if len(matches) == 0 {
-		m.want.Unmatched++
-	} else {
-		m.want.Matched++
+// arrival is a datapoint, or a measurement of several values.
+type arrival struct {
+	name   string
+	values []float64
+	time   float64 // by which it belongs to a bucket
+	last   float64 // of the values
+	by     *Stream // for a measurement
+}
+
+func (x *arrival) times() (times []float64) {
+	for range x.values {
+		times = append(times, x.last)
 	}
-	forward := m.cfg.ForwardAll
-	var reached []*refOutput
-	full := map[string]bool{}
+	return times
+}
+
+func (x *arrival) mean() float64 {
+	sum := 0.0
+	for _, v := range x.values {
+		sum += v
+	}
+	return sum / float64(len(x.values))
+}
+
+// reach is an output that a name is to feed, or the view whose row it feeds.
+type reach struct {
+	output string
+	spec   *spec
+	rows   []string
+	id     string // of the rule or stream
+	view   *rules.Rule
+	own    bool // the series itself, by a stream
+}
+
+// add takes in what the aggregator has already taken in.
+func (m *reference) add(x *arrival) {
+	n := uint64(len(x.values))
+	m.want.Accepted += n
+	matches := m.set.Match(&m.match, []byte(x.name))
+	if len(matches) == 0 && x.by == nil {
+		m.want.Unmatched += n
+	} else {
+		m.want.Matched += n
+	}
+	forward := m.cfg.ForwardAll && (x.by == nil || !x.by.Emit)
+	var to []reach
 	for _, match := range matches {
-		sp := newSpec(match.Rule)
-		rows := rowNames(string(match.Output), sp)
-		forward = forward && match.Rule.Forward && !slices.Contains(rows, name)
-		key := string(match.Output) + sp.key
+		forward = forward && match.Rule.Forward
+		r := reach{id: match.Rule.ID}
+		if match.Rule.View != nil {
+			r.view = match.Rule
+		} else {
+			r.output, r.spec = string(match.Output), newSpec(match.Rule)
+			r.rows = rowNames(r.output, r.spec)
+			forward = forward && !slices.Contains(r.rows, x.name)
+		}
+		to = append(to, r)
+	}
+	if x.by != nil {
+		sp := makeSpec(x.by.Period, []cell.Method{x.by.Method}, !x.by.Emit).replacing(x.by.Replace)
+		to = append(to, reach{output: x.name, spec: sp, rows: []string{x.name}, id: x.by.text(), own: true})
+	}
+	m.bringAll(x, to)
+	if forward {
+		v := x.values[0]
+		if x.by != nil {
+			v = evaluate(x.by.Method.String(), x.values, x.times())[0]
+		}
+		m.want.Forwarded++
+		m.forwarded = append(m.forwarded, string(plaintext.Append(nil, []byte(x.name), v, x.time)))
+	}
+}
+
+func (m *reference) count(x *arrival, reason Drop) {
+	n := uint64(len(x.values))
+	m.want.Contributions += n
+	if reason == added {
+		m.want.Added += n
+	} else {
+		m.want.Dropped[reason] += n
+	}
+}
+
+// bringAll adds x once to each output.
+func (m *reference) bringAll(x *arrival, to []reach) {
+	var reached []func() Drop
+	seen, own := map[string]bool{}, map[string]bool{} // by key
+	for _, r := range to {
+		if r.view != nil {
+			row := m.viewRow(r.view, x.name)
+			reached = append(reached, func() Drop { return row.add(m, x) })
+			continue
+		}
+		key := r.output + r.spec.key
 		o := m.outputs[key]
-		if o == nil && len(m.outputs) >= m.cfg.MaxOutputs {
-			full[key] = true
+		if o == nil && len(m.outputs)+m.viewRows() >= m.cfg.MaxOutputs {
+			if !seen[key] {
+				reached = append(reached, func() Drop { return OutputsFull })
+			}
+			seen[key] = true
 			continue
 		}
 		if o == nil {
-			o = m.newOutput(key, sp, rows)
+			o = m.newOutput(key, r.spec, r.rows)
 		}
-		o.by[match.Rule.ID] = true
-		if o.restored == match.Rule.ID {
+		o.by[r.id] = true
+		if r.own {
+			o.streams[r.id] = *x.by
+			if !o.fed[r.id] {
+				m.turns++
+				o.fed[r.id], o.turn = true, m.turns
+			}
+		}
+		if o.restored == r.id {
+			o.restored = ""
+		} else if o.streams[o.restored] != (Stream{}) && m.position(o) < streamed/2 {
+			delete(o.by, o.restored) // a rule comes before what has only been restored
+			delete(o.streams, o.restored)
 			o.restored = ""
 		}
 		m.retime(o)
@@ -227,23 +346,14 @@ func (m *reference) add(name string, value, time float64) {
 			m.settle(m.rows[row])
 		}
 		m.begin(o)
-		if !slices.Contains(reached, o) {
-			reached = append(reached, o)
+		own[key] = own[key] || r.own
+		if !seen[key] {
+			reached = append(reached, func() Drop { return m.contribute(o, x, own[key]) })
 		}
+		seen[key] = true
 	}
-	for _, o := range reached {
-		m.want.Contributions++
-		if reason := m.contribute(o, value, time); reason == added {
-			m.want.Added++
-		} else {
-			m.want.Dropped[reason]++
-		}
-	}
-	m.want.Contributions += uint64(len(full))
-	m.want.Dropped[OutputsFull] += uint64(len(full))
-	if forward {
-		m.want.Forwarded++
-		m.forwarded = append(m.forwarded, string(plaintext.Append(nil, []byte(name), value, time)))
+	for _, f := range reached {
+		m.count(x, f())
 	}
 }
 
@@ -256,7 +366,7 @@ func rowNames(output string, sp *spec) []string {
 }
 
 func (m *reference) newOutput(key string, sp *spec, rows []string) *refOutput {
-	o := &refOutput{key: key, spec: sp, rows: rows, by: map[string]bool{},
+	o := &refOutput{key: key, spec: sp, rows: rows, by: map[string]bool{}, streams: map[string]Stream{}, fed: map[string]bool{},
 		buckets: map[int64]*refBucket{}, emitted: map[int64]bool{}, inherited: noSpan, idle: m.now, made: m.now}
 	for _, row := range rows {
 		if m.rows[row] == nil {
@@ -289,19 +399,26 @@ func (m *reference) gone(key string) spans {
 	return nil
 }
 
-// contribute adds a value to the bucket where it belongs, or says why not.
-func (m *reference) contribute(o *refOutput, value, time float64) Drop {
+// contribute adds x to the bucket where it belongs, or says why not.
+func (m *reference) contribute(o *refOutput, x *arrival, own bool) Drop {
 	switch {
-	case time > m.now+m.cfg.Future:
+	case x.time > m.now+m.cfg.Future:
 		return TooNew
-	case time < -1<<53:
+	case x.time < -1<<53:
 		return TooOld
 	}
-	sec := int64(math.Floor(time))
-	o, reason := m.owner(o, sec)
-	if o == nil {
-		return reason
+	sec := int64(math.Floor(x.time))
+	owner, reason := m.owner(o, sec)
+	if owner != o && own && m.reclaim(o, x.by) {
+		owner, reason = m.owner(o, sec)
 	}
+	switch {
+	case owner == nil:
+		return reason
+	case owner != o && owner.spec.replace && !own:
+		return Conflict
+	}
+	o = owner
 	start := floor(sec, o.spec.period)
 	b := o.buckets[start]
 	if b == nil {
@@ -318,12 +435,51 @@ func (m *reference) contribute(o *refOutput, value, time float64) Drop {
 	if b.closed && b.amendBy == never {
 		b.amendBy = max(m.now, b.sentAt) + o.timing.amend
 	}
-	b.values, b.times, b.last = append(b.values, value), append(b.times, time), max(b.last, m.now)
+	b.last = max(b.last, m.now)
+	m.fill(b, x)
 	return added
 }
 
+// fill puts the values of x into a bucket.
+func (m *reference) fill(b *refBucket, x *arrival) {
+	if n := len(b.times); b.out.spec.replace && n > 0 {
+		if x.last < b.times[n-1] {
+			m.replaced += len(x.values)
+			return
+		}
+		m.replaced += n
+		b.values, b.times, b.held, b.changed = nil, nil, nil, true
+	}
+	for range x.values {
+		b.times = append(b.times, x.last)
+		b.held = append(b.held, x.mean())
+	}
+	b.values = append(b.values, x.values...)
+	b.rough = b.rough || len(x.values) > 1
+}
+
+// reclaim gives a series to an output that its stream makes, if another stream
+// has it.
+func (m *reference) reclaim(o *refOutput, by *Stream) bool {
+	if _, own := o.streams[by.text()]; !own || m.position(o) == gone {
+		return false
+	}
+	r := m.rows[o.rows[0]]
+	last := r.reigns[len(r.reigns)-1].out
+	if last == o || !last.left && m.position(last) < len(m.set.Rules()) {
+		return false
+	}
+	m.turns++
+	o.turn = m.turns
+	m.settle(r)
+	return true
+}
+
 func (m *reference) held() int {
-	n := 0
+	n := m.leaving.buckets()
+	for _, v := range m.views {
+		n += v.buckets()
+	}
 	for _, o := range m.outputs {
 		n += len(o.buckets)
 	}

@@ -118,54 +118,60 @@ func (o *output) ruled() bool {
 
 // speaks says whether a feed's stream has nothing to say about its output that
 // is not known. The caller holds a.mu, at least for reading.
-func (a *Aggregator) speaks(f *feed) bool {
+func (f *feed) speaks() bool {
 	st := f.stream()
-	if st == nil || f.out.ruled() {
-		return true
-	}
-	last := f.out.rows[0].claim.last().out
-	return f.out.rule.Load() == st && (last == f.out || last.ruled() && !last.hasLeft.Load())
+	return st == nil || f.out.stream == st
 }
 
-// speak lets a stream speak for an output that no rule speaks for, and the output
-// for its series: where several streams make one, it is the one that the newest
-// measurement came for. The caller holds a.mu.
-func (a *Aggregator) speak(o *output, st *ruleState) {
-	if o.ruled() {
+// speak notes that measurements of a stream have begun to make an output. From
+// then on the stream speaks for it, unless a rule does, and it comes before the
+// outputs that other streams make of the series. The caller holds a.mu.
+func (a *Aggregator) speak(f *feed) {
+	if f.speaks() {
 		return
 	}
-	if o.rule.Load() != st {
+	o, st := f.out, f.stream()
+	if !o.ruled() && o.rule.Load() != st {
 		o.mu.Lock()
 		o.timing = a.timing(st.rule, o.spec)
 		o.mu.Unlock()
 		o.rule.Store(st)
 	}
-	if last := o.rows[0].claim.last().out; last != o && !last.ruled() {
-		a.turns++
-		o.turn = a.turns
-		a.settle(o)
-	}
+	o.stream = st
+	a.takeTurn(o)
 }
 
-// reclaim has a stream's output speak for its series again, if another stream's
-// does, and says whether it began to.
+func (a *Aggregator) takeTurn(o *output) {
+	a.turns++
+	o.turn = a.turns
+	a.settle(o)
+}
+
+// reclaim gives a series to the output that a stream makes of it, if another
+// stream's has it, and says whether it did: of several streams of one series, that
+// of the newest measurement counts.
 func (a *Aggregator) reclaim(f *feed) bool {
-	st := f.stream()
-	if st == nil {
+	if f.stream() == nil {
 		return false
 	}
 	a.mu.RLock()
-	speaks := a.speaks(f)
+	may := f.mayReclaim()
 	a.mu.RUnlock()
-	if speaks || f.out.hasLeft.Load() {
+	if !may {
 		return false
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if f.out.hasLeft.Load() {
-		return true // slot finds what stands for it
+	if !f.mayReclaim() {
+		return true // it has changed meanwhile
 	}
-	a.adopt(f.out, st)
-	a.speak(f.out, st)
-	return f.out.rows[0].claim.last().out == f.out
+	a.takeTurn(f.out)
+	return true
+}
+
+// mayReclaim says whether reclaim does anything. The caller holds Aggregator.mu,
+// at least for reading.
+func (f *feed) mayReclaim() bool {
+	last := f.out.rows[0].claim.last().out
+	return last != f.out && !f.out.hasLeft.Load() && f.out.pos() != gone && (last.hasLeft.Load() || !last.ruled())
 }

@@ -244,7 +244,7 @@ func (a *Aggregator) ViewRows(id string) []ViewRow {
 		a.mu.RUnlock()
 		return nil
 	}
-	outs, overflow := v.all(), v.overflow
+	outs, overflow, rule := v.all(), v.overflow, v.rule.rule
 	a.mu.RUnlock()
 	rows := make([]ViewRow, 0, len(outs))
 	for some := range slices.Chunk(outs, tickBatch) {
@@ -256,7 +256,7 @@ func (a *Aggregator) ViewRows(id string) []ViewRow {
 			l.mu.Unlock()
 		}
 		for _, o := range some {
-			if r, ok := o.copyRow(v.rule.rule); ok {
+			if r, ok := o.copyRow(rule); ok {
 				if o == overflow {
 					r.Tags, r.Overflow = nil, true
 				}

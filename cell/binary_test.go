@@ -25,7 +25,15 @@ func forms() map[string]struct {
 		"infinities":   {of(inf, -inf, 1), valuesOf(inf, -inf, 1)},
 		"unknown m2":   {&Cell{Count: math.MaxInt64, Sum: 1, M2: math.NaN(), LastTime: -1.5}, nil},
 		"one bin":      {of(5), valuesOf(make([]float64, 2000)...)},
+		"bounds":       {of(5), boundedOf([]float64{-1, 0, 2.5}, 1, 2, 3)},
+		"no bounds":    {of(5), boundedOf(nil, 1, 2, 3)},
 	}
+	several := new(Values)
+	several.AddN(3, 2)
+	out["of a mean"] = form{of(3, 3), several}
+	means := NewBounded([]float64{1})
+	means.AddN(3, 2)
+	out["between, of a mean"] = form{of(3, 3), means}
 	for name, n := range map[string]int{"few": 10, "cap": ValuesCap, "sketch": 5000} {
 		xs := make([]float64, n)
 		for i := range xs {
@@ -93,13 +101,18 @@ func TestDecodeRefuses(t *testing.T) {
 		{"nothing", nil},
 		{"version only", []byte{binaryVersion}},
 		{"other version", []byte{binaryVersion + 1, 0, 0}},
-		{"unknown mode", []byte{binaryVersion, 3, 0}},
+		{"unknown mode", []byte{binaryVersion, 4, 0}},
 		{"endless count", with([]byte{binaryVersion, 0}, endless...)},
 		{"negative count", with([]byte{binaryVersion, 0}, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1)},
 		{"more values than the cap", with([]byte{binaryVersion, modeExact, 0}, huge...)},
 		{"more values than bytes", []byte{binaryVersion, modeExact, 0, 200, 1, 0}},
 		{"NaN among values", append(appendFloat([]byte{binaryVersion, modeExact, 0, 1}, math.NaN()), 0)},
-		{"sketch of few", []byte{binaryVersion, modeSketch, 0, 1, 0, 0, 0, 0}},
+		{"sketch of one", []byte{binaryVersion, modeSketch, 0, 1, 0, 0, 0, 0}},
+		{"approximate in another way", []byte{binaryVersion, modeBounds, 0, 2, 0, 0}},
+		{"too many bounds", with([]byte{binaryVersion, modeBounds, 0, 0}, huge...)},
+		{"more bounds than bytes", []byte{binaryVersion, modeBounds, 0, 0, 200, 1, 0}},
+		{"equal bounds", []byte{binaryVersion, modeBounds, 0, 0, 2, 0, 0, 1, 1, 1}},
+		{"counts between bounds overflow", with(with(append(appendFloat([]byte{binaryVersion, modeBounds, 0, 0, 1}, 1), huge...), 1), 0)},
 		{"too many bins", with([]byte{binaryVersion, modeSketch, 0, 0, 0, 0}, huge...)},
 		{"bin above the highest", with([]byte{binaryVersion, modeSketch, 0, 0, 0, 0, 1}, huge...)},
 		{"more bins than lie below the highest", []byte{binaryVersion, modeSketch, 0, 0, 0, 0, 3, 1, 0x80, 0x10, 0, 0, 1, 0}},
@@ -134,6 +147,9 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("written again it is read as %+v, %v", c2, err)
 		}
 		if v != nil {
+			if counts := v.Counts(); counts != nil && v2.Counts() == nil {
+				t.Fatal("the bounds are gone")
+			}
 			n := v.Len()
 			v.Quantile(0.99, c.Min, c.Max)
 			v.Merge(v2)

@@ -253,6 +253,9 @@ func equalValues(t *testing.T, a, b *Values) {
 	if a.rough != b.rough || a.Len() != b.Len() || !slices.Equal(sorted(a), sorted(b)) {
 		t.Fatalf("%d values, approximate %v; want %d, %v", a.Len(), a.rough, b.Len(), b.rough)
 	}
+	if !slices.Equal(a.Counts(), b.Counts()) || a.Approximate() != b.Approximate() {
+		t.Fatalf("counts %v, approximate %v; want %v, %v", a.Counts(), a.Approximate(), b.Counts(), b.Approximate())
+	}
 	if a.zero != b.zero || a.negInf != b.negInf || a.posInf != b.posInf {
 		t.Fatalf("counts apart differ: %+v, %+v", a, b)
 	}

@@ -155,3 +155,16 @@ func BenchmarkTouchGet(b *testing.B) {
 		})
 	}
 }
+
+// The entries of one name are found apart.
+func TestHashesOfOneNameDiffer(t *testing.T) {
+	h := NewHasher().Sum([]byte("a.b"))
+	seen := map[Hash]bool{h: true, h.Other(): true}
+	for n := range 1 << 16 {
+		x := h.With(uint16(n))
+		if seen[x] || x.A == 0 {
+			t.Fatalf("%d has the hash of another", n)
+		}
+		seen[x] = true
+	}
+}
