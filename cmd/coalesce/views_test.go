@@ -7,7 +7,9 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -224,6 +226,70 @@ func isReport(r *received, want map[string]string) bool {
 		}
 	}
 	return false
+}
+
+// What docs/views.md shows is what happens.
+func TestViewsPage(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("no curl")
+	}
+	page := repositoryFile(t, "docs/views.md")
+	out := newSink(t)
+	d := start(t, settings{rules: noRules(t), upstream: out.address, config: "[views]\nreport_period = \"1s\"\n"})
+	times, long := regexp.MustCompile(`\b1[78]\d{8}\b`), regexp.MustCompile(`\d+\.\d{10,}`)
+	// Times differ, and so does the last digit where lanes have parts of a row.
+	alike := func(text string) string {
+		return long.ReplaceAllStringFunc(times.ReplaceAllString(strings.TrimSpace(text), "T"), func(x string) string {
+			v, _ := strconv.ParseFloat(x, 64)
+			return fmt.Sprintf("%.12g", v)
+		})
+	}
+	var command, series []string
+	answered := func(want string) {
+		t.Helper()
+		text, err := exec.Command("sh", "-c", strings.ReplaceAll(command[0], "curl ", "curl -sS ")).CombinedOutput()
+		if got := alike(string(text)); err != nil || got != alike(want) {
+			t.Errorf("%s: %s %v, want\n%s", command[0], got, err, want)
+		}
+	}
+	for line := range strings.Lines(page) {
+		line, shown := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "    ")
+		switch {
+		case !shown:
+		case strings.HasPrefix(line, "curl "):
+			command = []string{strings.ReplaceAll(line, "127.0.0.1:2080", d.address("http", "tcp"))}
+			if !strings.Contains(line, "-X DELETE") {
+				continue
+			}
+			out.wait("a report", func(r *received) bool { return isReport(r, map[string]string{"latency.count;method=Get": "3"}) })
+			answered("")
+		case strings.HasPrefix(line, "printf "):
+			text, err := exec.Command("sh", "-c", strings.TrimSuffix(line, " | nc -q0 localhost 2023")).Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.send(string(text))
+			d.taken(3)
+		case strings.HasPrefix(line, "{"):
+			answered(line)
+		default:
+			series = append(series, alike(line))
+		}
+	}
+	d.stop()
+	got := map[string]bool{}
+	for _, line := range out.got().lines {
+		got[alike(line)] = true
+	}
+	if len(series) != 9 {
+		t.Errorf("%d series are shown", len(series))
+	}
+	for _, line := range series {
+		if !got[line] {
+			t.Errorf("%s did not come", line)
+		}
+	}
 }
 
 // Rows are limited, whole numbers are asked for, and infinities belong to no view.
