@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coalesce-metrics/coalesce/ledger"
 	"github.com/coalesce-metrics/coalesce/rules"
 )
 
@@ -52,8 +53,8 @@ type Config struct {
 type Book struct {
 	cfg Config
 
-	changing sync.Mutex // held by whoever changes something; guards file
-	file     *file      // nil in memory
+	changing sync.Mutex   // held by whoever changes something; guards file
+	file     *ledger.File // nil in memory
 	trying   chan struct{}
 
 	mu     sync.RWMutex // guards all below
@@ -87,19 +88,17 @@ func Open(cfg Config) (*Book, error) {
 	if cfg.Path == "" {
 		return b, nil
 	}
-	f, kept, err := openFile(cfg.Path, cfg.Logger)
-	if err != nil {
+	if err := b.openFile(); err != nil {
 		return nil, fmt.Errorf("rules made over HTTP: %w", err)
 	}
-	b.file = f
-	for _, r := range kept {
-		compiled, err := b.compile(r.Pattern, r.Output)
+	for _, e := range b.entries() {
+		compiled, err := b.compile(e.Pattern, e.Output)
 		if err != nil {
-			cfg.Logger.Error("a rule made over HTTP is no longer understood and not in force", "id", r.ID,
-				"owner", r.Owner, "pattern", r.Pattern, "output", r.Output, "err", err)
-			compiled = nil
+			cfg.Logger.Error("a rule made over HTTP is no longer understood and not in force", "id", e.ID,
+				"owner", e.Owner, "pattern", e.Pattern, "output", e.Output, "err", err)
+			continue
 		}
-		b.add(r, compiled)
+		b.enforce(e, compiled)
 	}
 	return b, nil
 }
@@ -162,7 +161,7 @@ func (b *Book) Create(ctx context.Context, owner, pattern, output string) (Rule,
 		return Rule{}, err
 	}
 	b.mu.Lock()
-	news := b.add(r, compiled)
+	news := b.enforce(b.add(r), compiled)
 	b.mu.Unlock()
 	if news {
 		b.cfg.Apply(b.Rules())
@@ -208,7 +207,7 @@ func (b *Book) admit(r *Rule) error {
 // save makes a change durable. The caller holds b.changing.
 func (b *Book) save(r record) error {
 	b.mu.RLock()
-	closed, live := b.closed, len(b.byID)
+	closed := b.closed
 	b.mu.RUnlock()
 	if closed {
 		return &Error{Unsaved, "the daemon is stopping"}
@@ -216,35 +215,51 @@ func (b *Book) save(r record) error {
 	if b.file == nil {
 		return nil
 	}
-	if err := b.file.append(r, live, b.records); err != nil {
+	if err := b.file.Append(r); err != nil {
 		b.cfg.Logger.Error("a rule could not be saved", "file", b.cfg.Path, "err", err)
 		return &Error{Unsaved, "the rule could not be saved; the log of the daemon has more"}
 	}
 	return nil
 }
 
-// records returns all rules, as they are written, in the order of their making.
-func (b *Book) records() []record {
+// len returns how many rules there are.
+func (b *Book) len() int {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	entries := slices.SortedFunc(maps.Values(b.byID), func(x, y *entry) int { return cmp.Compare(x.number, y.number) })
-	all := make([]record, len(entries))
+	return len(b.byID)
+}
+
+// records returns all rules, as they are written, in the order of their making.
+func (b *Book) records() []any {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	entries := b.entries()
+	all := make([]any, len(entries))
 	for i, e := range entries {
 		all[i] = addition(&e.Rule)
 	}
 	return all
 }
 
-// add takes a rule in and reports whether another is in force by that. The
-// caller holds b.mu, or is alone.
-func (b *Book) add(r Rule, compiled *rules.Rule) bool {
+// entries returns all rules in the order of their making. The caller holds b.mu,
+// or is alone.
+func (b *Book) entries() []*entry {
+	return slices.SortedFunc(maps.Values(b.byID), func(x, y *entry) int { return cmp.Compare(x.number, y.number) })
+}
+
+// add takes a rule in, which is not in force yet. The caller holds b.mu, or is
+// alone.
+func (b *Book) add(r Rule) *entry {
 	b.made++
 	e := &entry{Rule: r, number: b.made}
 	b.byID[r.ID] = e
 	b.owned[r.Owner] = append(b.owned[r.Owner], e)
-	if compiled == nil {
-		return false
-	}
+	return e
+}
+
+// enforce puts a rule in force, and reports whether another is by that. The caller
+// holds b.mu, or is alone.
+func (b *Book) enforce(e *entry, compiled *rules.Rule) bool {
 	e.in = b.byRule[compiled.ID]
 	if e.in != nil {
 		e.in.owners++
@@ -257,7 +272,8 @@ func (b *Book) add(r Rule, compiled *rules.Rule) bool {
 }
 
 // remove takes a rule out and reports whether one is no longer in force by that.
-// One that another owner has stays where it is in the order. The caller holds b.mu.
+// One that another owner has stays where it is in the order. The caller holds b.mu,
+// or is alone.
 func (b *Book) remove(e *entry) bool {
 	delete(b.byID, e.ID)
 	same := func(x *entry) bool { return x == e }
@@ -286,5 +302,5 @@ func (b *Book) Close() error {
 		return nil
 	}
 	b.closed = true
-	return b.file.close()
+	return b.file.Close()
 }

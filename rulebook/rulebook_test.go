@@ -57,7 +57,7 @@ func (s *shelf) open() {
 func (s *shelf) reopen() {
 	s.t.Helper()
 	if s.file != nil {
-		s.file.close()
+		s.file.Close()
 	}
 	s.open()
 }

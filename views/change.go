@@ -112,6 +112,29 @@ func (r *Registry) save(c record) error {
 	return nil
 }
 
+// commit makes what is new durable, if it may come into force. The caller holds
+// r.changing.
+func (r *Registry) commit(s *state, c record) error {
+	if len(c.Measures)+len(c.Views) == 0 {
+		return nil
+	}
+	if err := s.full(); err != nil {
+		return err
+	}
+	const asleep = "%s %q was registered before, and is not in force, as the log of the daemon says; accepted: another name, or deleting it first"
+	for _, m := range c.Measures {
+		if r.made.measure(m.Name) >= 0 {
+			return fault(Conflict, "", asleep, ofMeasure, m.Name)
+		}
+	}
+	for _, v := range c.Views {
+		if r.made.view(v.Name) >= 0 {
+			return fault(Conflict, "", asleep, ofView, v.Name)
+		}
+	}
+	return r.save(c)
+}
+
 // RegisterMeasures registers all or none of some measures, and returns them as
 // they are registered. created is false where all of them were. When it returns
 // without an error, what is new is on the disk. An error is an *Error.
@@ -122,13 +145,7 @@ func (r *Registry) RegisterMeasures(list []Measure) (registered []Measure, creat
 	s := old.clone()
 	news, err := s.addMeasures(list, false)
 	if err == nil {
-		err = r.admit(s, len(news) > 0)
-	}
-	for i := 0; i < len(news) && err == nil; i++ {
-		err = r.notAsleep("measure", news[i].Name, r.made.measure(news[i].Name))
-	}
-	if err == nil && len(news) > 0 {
-		err = r.save(record{Op: opAdd, Measures: news})
+		err = r.commit(s, record{Op: opAdd, Measures: news})
 	}
 	if err != nil {
 		return nil, false, err
@@ -144,54 +161,28 @@ func (r *Registry) RegisterMeasures(list []Measure) (registered []Measure, creat
 }
 
 // RegisterViews registers all or none of some views, and returns them as they are
-// registered. created is false where all of them were, which goes on with what
-// they have counted. When it returns without an error, what is new is on the disk
-// and counts all that comes. An error is an *Error.
+// registered. created is false where all of them were, which go on with what they
+// have counted. When it returns without an error, what is new is on the disk and
+// counts all that comes. An error is an *Error.
 func (r *Registry) RegisterViews(list []Definition) (registered []View, created bool, err error) {
 	r.changing.Lock()
 	defer r.changing.Unlock()
 	s := r.state.Load().clone()
 	news, err := s.addViews(list, false)
 	if err == nil {
-		err = r.admit(s, len(news) > 0)
-	}
-	for i := 0; i < len(news) && err == nil; i++ {
-		err = r.notAsleep("view", news[i].Name, r.made.view(news[i].Name))
-	}
-	if err == nil && len(news) > 0 {
-		err = r.save(record{Op: opAdd, Views: news})
+		err = r.commit(s, record{Op: opAdd, Views: news})
 	}
 	if err != nil {
 		return nil, false, err
 	}
 	for i := range list {
-		name := list[i].Name
-		if name == "" {
-			name = list[i].Measure
-		}
-		registered = append(registered, s.views[name].View)
+		registered = append(registered, s.views[list[i].name()].View)
 	}
 	if len(news) > 0 {
 		r.state.Store(s)
 		r.cfg.Apply(s.rules())
 	}
 	return registered, len(news) > 0, nil
-}
-
-// admit says why a state must not come into force.
-func (r *Registry) admit(s *state, grown bool) error {
-	if err := s.full(); grown && err != nil {
-		return err
-	}
-	return nil
-}
-
-// notAsleep refuses a name that the file has for something that is not in force.
-func (r *Registry) notAsleep(what, name string, i int) error {
-	if i < 0 {
-		return nil
-	}
-	return fault(Conflict, "name", "%s %q was registered before, and is not in force, as the log of the daemon says; accepted: another name, or deleting it first", what, name)
 }
 
 // DeleteView sends what a view has not sent yet, and removes it with its rows. When

@@ -194,20 +194,22 @@ func TestLastReport(t *testing.T) {
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(3700 * time.Millisecond)
-		b := newBoard(t, func(c *Config) { c.Now, c.Export.Period = time.Now, 30*time.Second })
+		lines := make(chan string, 10)
+		b := newBoard(t, func(c *Config) {
+			c.Now, c.Export.Period = time.Now, 30*time.Second
+			c.Export.Send = func(text []byte, _ int, again bool) { lines <- fmt.Sprint(string(text), again) }
+		})
 		b.register(viewOf("v", "m", "", Count))
 		b.put("v", row("-", nil, 1))
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { b.Run(ctx); close(ended) }()
-		from := time.Now().Unix() / 30 * 30
-		var want []string
-		for i := range int64(5) {
-			time.Sleep(30 * time.Second)
-			synctest.Wait()
-			want = append(want, fmt.Sprintf("p.v 1 %d", from+30*(i+1)))
-			if diff := cmp.Diff(want, b.lines); diff != "" {
-				t.Fatal(diff)
+		at := time.Now().Unix() / 30 * 30
+		for range 5 {
+			got := <-lines // when everything sleeps, the clock goes on
+			at += 30
+			if want := fmt.Sprintf("p.v 1 %d\nfalse", at); got != want || time.Now().Unix() != at {
+				t.Fatalf("%q at %d, want %q", got, time.Now().Unix(), want)
 			}
 		}
 		cancel()
@@ -216,8 +218,8 @@ func TestRun(t *testing.T) {
 		if err := b.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if got := b.lines[len(b.lines)-1]; got != fmt.Sprintf("again p.v 2 %d", from+150) {
-			t.Error(got)
+		if got, want := <-lines, fmt.Sprintf("p.v 2 %d\ntrue", at); got != want || len(lines) > 0 {
+			t.Errorf("%q, want %q", got, want)
 		}
 	})
 }

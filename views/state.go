@@ -1,6 +1,7 @@
 package views
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"maps"
@@ -138,9 +139,7 @@ func (s *state) addView(def *Definition, fixed bool) (*view, *Error) {
 		m = implied(def.Measure)
 	}
 	v := &view{measure: m, fixed: fixed, id: rand.Text(), began: s.cfg.Now()}
-	if v.View = (View{def.Name, m.Description, def.Measure, def.Columns, def.Aggregation}); v.Name == "" {
-		v.Name = m.Name
-	}
+	v.View = View{def.name(), m.Description, def.Measure, def.Columns, def.Aggregation}
 	known := s.views[v.Name]
 	if def.Description != nil {
 		v.Description = *def.Description
@@ -177,6 +176,8 @@ func (v *View) definition() Definition {
 	return Definition{v.Name, &v.Description, v.Measure, v.Columns, v.Aggregation}
 }
 
+func (d *Definition) name() string { return cmp.Or(d.Name, d.Measure) }
+
 // differs says what another definition of a view has otherwise. It is nil where
 // that is the same.
 func (v *view) differs(other *View) *Error {
@@ -212,7 +213,7 @@ func (s *state) remove(v *view) {
 }
 
 // full says whether there are more than there may be.
-func (s *state) full() *Error {
+func (s *state) full() error {
 	if n := len(s.views); n > s.cfg.Max {
 		return fault(Full, "", "there would be %d views; accepted: at most %d (views.max)", n, s.cfg.Max)
 	}

@@ -6,10 +6,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/coalesce-metrics/coalesce/aggregator"
+	"github.com/coalesce-metrics/coalesce/rules"
 )
 
 func TestRegister(t *testing.T) {
@@ -286,6 +290,66 @@ func TestClose(t *testing.T) {
 	}
 	if got := b.register(viewOf("v", "m", "", Count)); got != "known" || b.names() != "v" {
 		t.Error(got, b.names())
+	}
+}
+
+// Whatever happens at the same time, and whoever asks meanwhile: each name has one
+// view, and the rules in force at the end are those of the views.
+func TestConcurrent(t *testing.T) {
+	var mu sync.Mutex
+	var force []string
+	b := newBoard(t, func(c *Config) {
+		c.Path = filepath.Join(t.TempDir(), "views")
+		c.Max = 100
+		c.Now = time.Now
+		c.Rows = func(string) []aggregator.ViewRow { return []aggregator.ViewRow{row("-", nil, 1)} }
+		c.Export.Send = func([]byte, int, bool) {}
+		c.Apply = func(list []*rules.Rule) {
+			mu.Lock()
+			defer mu.Unlock()
+			force = nil
+			for _, r := range list {
+				force = append(force, r.Output)
+			}
+		}
+	})
+	var running sync.WaitGroup
+	for w := range 4 {
+		running.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(w), 7))
+			for range 100 {
+				name := fmt.Sprint("v", rng.IntN(6))
+				switch rng.IntN(5) {
+				case 0:
+					if err := b.DeleteView(name); err != nil && kindOf(err) != Unknown {
+						t.Error(err)
+					}
+				case 1:
+					b.report()
+				case 2:
+					if d, ok := b.Data(name); ok && (d.View.Name != name || len(d.Rows) != 1) {
+						t.Errorf("%s has %+v", name, d)
+					}
+				default:
+					aggregation := []string{Count, Sum}[rng.IntN(2)]
+					made, _, err := b.RegisterViews([]Definition{viewOf(name, "m", "", aggregation)})
+					if err != nil && kindOf(err) != Conflict || err == nil && made[0].Aggregation.Type != aggregation {
+						t.Error(made, err)
+					}
+				}
+				b.Measures()
+				b.Stats()
+			}
+		})
+	}
+	running.Wait()
+	if got := strings.Join(force, " "); got != b.names() {
+		t.Errorf("rules of %q, views %q", got, b.names())
+	}
+	views := b.Views()
+	b.reopen()
+	if diff := cmp.Diff(views, b.Views()); diff != "" || b.log.Len() > 0 {
+		t.Error(diff, &b.log)
 	}
 }
 
