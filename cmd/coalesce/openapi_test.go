@@ -300,9 +300,19 @@ func (c *caller) registersViews() {
 	c.json(200, "/v1/views", calls)
 	c.json(409, "/v1/views", strings.Replace(latency, "10", "11", 1))
 	c.json(400, "/v1/views", strings.Replace(latency, "distribution", "mean", 1))
+	others := map[string]string{"spent": "sum", "latest": "last_value", "whole": "distribution"}
+	for name, kind := range others {
+		c.json(201, "/v1/views", fmt.Sprintf(`{"name":%q,"measure":"rpc.ms","columns":["method","host"],"aggregation":{"type":%q}}`, name, kind))
+	}
 	c.json(202, "/v1/collect", `[{"metric":"rpc.ms","value":5,"tags":{"method":"Get"}},{"metric":"rpc/calls","value":1}]`)
 	for _, path := range []string{"/v1/views", "/v1/measures", "/v1/measures/rpc.ms", "/v1/views/latency", "/v1/views/rpc%2Fcalls", "/v1/views/latency/data", "/v1/views/rpc%2Fcalls/data"} {
 		c.get(path)
+	}
+	for name := range others {
+		if text := c.call(200, "GET", "/v1/views/"+name+"/data", "", ""); !strings.Contains(text, `"method":"Get"`) {
+			c.t.Errorf("%s has not counted: %s", name, text)
+		}
+		c.call(204, "DELETE", "/v1/views/"+name, "", "")
 	}
 	c.call(409, "DELETE", "/v1/measures/rpc.ms", "", "")
 	c.call(204, "DELETE", "/v1/views/latency", "", "")

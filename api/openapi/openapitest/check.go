@@ -177,6 +177,9 @@ func (s *Spec) form(media node, values url.Values) error {
 	if !ok {
 		return errors.New("the form has no schema")
 	}
+	if schema.value["additionalProperties"] == true {
+		return nil // its names cannot be listed
+	}
 	properties, _ := s.child(schema, "properties")
 	schemas := make(map[string]string, len(properties.value))
 	for name := range properties.value {

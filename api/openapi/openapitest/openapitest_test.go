@@ -23,6 +23,7 @@ const small = `{
         "responses": {"204": {"description": ""}, "400": {"$ref": "#/components/responses/Wrong"}}
       }
     },
+    "/anything": {"post": {"requestBody": {"content": {"application/x-www-form-urlencoded": {"schema": {"type": "object", "additionalProperties": true}}}}, "responses": {"204": {"description": ""}}}},
     "/things/all": {"get": {"security": [], "responses": {"200": {"description": "", "content": {"text/plain": {"schema": {"type": "string", "maxLength": 3}}}}}}},
     "/things/{name}": {
       "parameters": [{"name": "name", "in": "path", "required": true, "schema": {"type": "string"}}],
@@ -102,6 +103,8 @@ func TestRequest(t *testing.T) {
 		"body":            {"POST", "/things", asJSON, `{"name":"a","anything":"goes"}`, ""},
 		"form":            {"POST", "/things", asForm, `name=a&sizes=1&sizes=2`, ""},
 		"brackets":        {"POST", "/things", asForm, `sizes[]=1&sizes[]=2`, ""},
+		"any form":        {"POST", "/anything", asForm, `gauges[0][name]=a`, ""},
+		"no form at all":  {"POST", "/anything", "", "", ""},
 		"form as query":   {"POST", "/things?name=a", asJSON, `{"name":"a"}`, ""},
 		"no number":       {"GET", "/things?limit=many&tags[a]=b", "", "", "limit: "},
 		"too small":       {"GET", "/things?limit=0&tags[a]=b", "", "", "limit: "},
@@ -124,7 +127,7 @@ func TestOperations(t *testing.T) {
 	for _, op := range load(t, small).Operations() {
 		got = append(got, op.Method+" "+op.Path+" "+op.Role)
 	}
-	const want = "GET /things read, POST /things ingest, GET /things/all , GET /things/{name} read"
+	const want = "POST /anything read, GET /things read, POST /things ingest, GET /things/all , GET /things/{name} read"
 	if s := strings.Join(got, ", "); s != want {
 		t.Errorf("%s\nwant %s", s, want)
 	}
