@@ -202,7 +202,7 @@ func (c *caller) collects() {
 	c.json(202, "/v1/collect", fmt.Sprintf(`[{"metric":"load","value":1.5,"tags":{"host":"a"},"timestamp":%d},{"metric":"load","value":2,"tags":{"host":"b"}}]`, at))
 	c.json(202, "/v1/collect/", `{"metric":"servers.web1","value":3}`)
 	c.json(400, "/v1/collect", `{"metric":"load"}`)
-	c.json(413, "/v1/collect", strings.Repeat(" ", 5<<20))
+	c.json(413, "/v1/collect", strings.Repeat(" ", 4<<20+1))
 	c.get("/v1/windows")
 	c.get("/v1/windows/5m?metric=load&tag=host:a")
 	c.get("/v1/windows/1h?metric=load&merge=1&end=" + fmt.Sprint(at+60))
@@ -264,7 +264,7 @@ func (c *caller) asksNode() {
 	} {
 		c.json(200, "/v1/query", message)
 	}
-	c.json(413, "/v1/query", strings.Repeat(" ", 17<<20))
+	c.json(413, "/v1/query", strings.Repeat(" ", 16<<20+1))
 }
 
 func (c *caller) makesRules() {
@@ -279,7 +279,7 @@ func (c *caller) makesRules() {
 	}
 	c.json(409, "/v1/aggregates", rule)
 	c.json(400, "/v1/aggregates", ruleBody("a.<x>.<x>", "b"))
-	c.json(413, "/v1/aggregates", strings.Repeat(" ", 70<<10))
+	c.json(413, "/v1/aggregates", strings.Repeat(" ", 64<<10+1))
 	c.get("/v1/aggregates")
 	c.get("/v1/aggregates/" + made.ID)
 	c.get("/v1/aggregates/none/")
