@@ -417,6 +417,7 @@ func TestViewsOfTheConfiguration(t *testing.T) {
 	if d.wait() != 0 {
 		t.Error("it does not stop in order")
 	}
+	out.down() // what is on the way comes first
 	got := out.got()
 	if at < time.Now().Unix()/3600*3600 {
 		t.Skip("the hour has changed meanwhile")
