@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,8 +20,10 @@ import (
 
 // everySecond has a cell for each second of each series.
 type everySecond struct {
+	wait func(context.Context) error
+
+	mu          sync.Mutex // guards all below
 	cells, most int
-	wait        func(context.Context) error
 }
 
 func (a *everySecond) Tiers(int64) []archive.Tier {
@@ -41,6 +44,8 @@ func (a *everySecond) Cells(ctx context.Context, series []string, _, from, until
 			n++
 		}
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.cells += n
 	a.most = max(a.most, n)
 	return all, nil
