@@ -201,7 +201,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	if s.keys.Len() == 0 && !plainHost(r.Host) {
-		s.refuse(answer, Forbidden, fmt.Sprintf("Host %.100q; accepted without keys: an IP address or localhost", r.Host))
+		s.refuse(answer, r, nil, Forbidden, fmt.Sprintf("Host %.100q; accepted without keys: an IP address or localhost", r.Host))
 		return
 	}
 	s.mux.ServeHTTP(answer, r)

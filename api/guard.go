@@ -42,6 +42,7 @@ func (r Refusal) String() string { return refusals[r].name }
 type caller struct {
 	name  string // of the key; "" where there are no keys
 	roles keys.Roles
+	rate  Allowance
 }
 
 type callerKey struct{}
@@ -60,6 +61,17 @@ func Allowed(ctx context.Context, role keys.Role) bool {
 	return !ok || c.roles.Has(role)
 }
 
+// Allowance is how many requests a client may make at once, and how many of them
+// are left to it; 0 and 0 where there is no limit.
+type Allowance struct{ Limit, Left int }
+
+// AllowanceOf returns what is left to the client of a request, also of one that
+// was refused.
+func AllowanceOf(ctx context.Context) Allowance {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	return c.rate
+}
+
 // maxClients is how many clients the rate is counted for one by one.
 const maxClients = 4096
 
@@ -69,20 +81,21 @@ func (s *Server) admitted(r *Route) http.Handler {
 		return r
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if req, ok := s.admit(w, req, r.role(req.Method)); ok {
+		if req, ok := s.admit(w, req, r); ok {
 			r.ServeHTTP(w, req)
 		}
 	})
 }
 
 // admit returns a request with its caller, or refuses it.
-func (s *Server) admit(w http.ResponseWriter, req *http.Request, role keys.Role) (*http.Request, bool) {
-	who, ok := s.identify(w, req)
+func (s *Server) admit(w http.ResponseWriter, req *http.Request, r *Route) (*http.Request, bool) {
+	req, who, ok := s.identify(w, req, r)
 	if !ok {
 		return nil, false
 	}
+	role := r.role(req.Method)
 	if !who.roles.Has(role) {
-		s.refuse(w, Forbidden, fmt.Sprintf("key %q has not the role %q, which this needs", who.name, role))
+		s.refuse(w, req, r, Forbidden, fmt.Sprintf("key %q has not the role %q, which this needs", who.name, role))
 		return nil, false
 	}
 	// A browser lets any page send a request, with the key that it remembers,
@@ -91,43 +104,52 @@ func (s *Server) admit(w http.ResponseWriter, req *http.Request, role keys.Role)
 		who.roles = who.roles.And(keys.Roles(0).With(keys.Read))
 	}
 	if !who.roles.Has(role) {
-		s.refuse(w, Forbidden, "a page of another site cannot ask for this")
+		s.refuse(w, req, r, Forbidden, "a page of another site cannot ask for this")
 		return nil, false
 	}
-	return req.WithContext(context.WithValue(req.Context(), callerKey{}, who)), true
+	return by(req, who), true
 }
 
-// identify says who asks, or refuses those who ask too often or are not known.
-func (s *Server) identify(w http.ResponseWriter, req *http.Request) (caller, bool) {
+// by returns a request with its caller.
+func by(req *http.Request, who caller) *http.Request {
+	return req.WithContext(context.WithValue(req.Context(), callerKey{}, who))
+}
+
+// identify says who asks, or refuses those who ask too often or are not known. r is
+// nil for what no route answers.
+func (s *Server) identify(w http.ResponseWriter, req *http.Request, r *Route) (*http.Request, caller, bool) {
 	key, known := s.keys.Identify(req)
-	if wait := s.wait(req, key, known); wait > 0 {
+	rate, wait := s.wait(req, key, known)
+	if wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-		s.refuse(w, RateLimited, "too many requests; wait for as long as Retry-After says")
-		return caller{}, false
+		s.refuse(w, by(req, caller{rate: rate}), r, RateLimited, "too many requests; wait for as long as Retry-After says")
+		return nil, caller{}, false
 	}
 	if s.keys.Len() == 0 {
-		return caller{roles: keys.All}, true
+		return req, caller{roles: keys.All, rate: rate}, true
 	}
 	if !known {
-		s.unauthorized(w, req)
-		return caller{}, false
+		s.unauthorized(w, by(req, caller{rate: rate}), r)
+		return nil, caller{}, false
 	}
 	if answer, ok := w.(*response); ok {
 		answer.key = key.Name
 	}
-	return caller{key.Name, key.Roles}, true
+	return req, caller{key.Name, key.Roles, rate}, true
 }
 
 // wait counts a request to the rate of its key, or of its address where it has
 // none.
-func (s *Server) wait(req *http.Request, key keys.Key, known bool) time.Duration {
-	switch {
-	case s.byKey == nil:
-		return 0
-	case known:
-		return s.byKey.take(key.Name, time.Now())
+func (s *Server) wait(req *http.Request, key keys.Key, known bool) (Allowance, time.Duration) {
+	if s.byKey == nil {
+		return Allowance{}, 0
 	}
-	return s.byAddress.take(network(req.RemoteAddr), time.Now())
+	l, client := s.byAddress, network(req.RemoteAddr)
+	if known {
+		l, client = s.byKey, key.Name
+	}
+	left, wait := l.take(client, time.Now())
+	return Allowance{int(l.burst), left}, wait
 }
 
 // network returns what of a client's address stands for the client: whoever has
@@ -145,18 +167,22 @@ func network(remote string) string {
 	return p.String()
 }
 
-func (s *Server) unauthorized(w http.ResponseWriter, req *http.Request) {
+func (s *Server) unauthorized(w http.ResponseWriter, req *http.Request, r *Route) {
 	w.Header().Set("WWW-Authenticate", `Basic realm="coalesce"`)
 	text := "the key is not known here"
 	if req.Header.Get("Authorization") == "" {
 		text = "a key is needed, as the user of basic authentication or as a bearer token"
 	}
-	s.refuse(w, Unauthorized, text)
+	s.refuse(w, req, r, Unauthorized, text)
 }
 
-// refuse answers a request that is not admitted.
-func (s *Server) refuse(w http.ResponseWriter, why Refusal, text string) {
+// refuse answers a request that is not admitted. r is nil where no route is known.
+func (s *Server) refuse(w http.ResponseWriter, req *http.Request, r *Route, why Refusal, text string) {
 	s.refused[why].Add(1)
+	if r != nil && r.Refuse != nil {
+		r.Refuse(w, req, refusals[why].status, text)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(refusals[why].status)

@@ -37,11 +37,11 @@ func newLimiter(rate, burst, max int) *limiter {
 	return l
 }
 
-// take takes a token of a client at a time. Where there is none, it returns how
-// long the client should wait for one.
-func (l *limiter) take(client string, now time.Time) (wait time.Duration) {
+// take takes a token of a client at a time and returns how many are left. Where
+// there is none, it returns how long the client should wait for one.
+func (l *limiter) take(client string, now time.Time) (left int, wait time.Duration) {
 	if l == nil {
-		return 0
+		return 0, 0
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,7 +67,7 @@ func (l *limiter) take(client string, now time.Time) (wait time.Duration) {
 	} else {
 		l.buckets[client] = b
 	}
-	return wait
+	return int(b.tokens), wait
 }
 
 // tokens is what a bucket holds at a time.

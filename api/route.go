@@ -30,6 +30,9 @@ type Route struct {
 	Loopback bool
 	// Summary is a line for the index.
 	Summary string
+	// Refuse answers requests that do not get to the Handler, with a status and why;
+	// nil answers them as every route does. Headers that go with the status are set.
+	Refuse func(w http.ResponseWriter, req *http.Request, status int, text string)
 	// MaxBody is the longest request body in bytes; 0 is 1 MiB. Reading more
 	// fails.
 	MaxBody int64
@@ -77,11 +80,11 @@ func (r *Route) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case !slices.Contains(r.Methods, req.Method):
 		accepted := strings.Join(r.Methods, ", ")
 		w.Header().Set("Allow", accepted)
-		http.Error(w, fmt.Sprintf("method %s is not allowed for %s; accepted: %s", req.Method, r.Path, accepted),
-			http.StatusMethodNotAllowed)
+		r.refuse(w, req, http.StatusMethodNotAllowed,
+			fmt.Sprintf("method %s is not allowed for %s; accepted: %s", req.Method, r.Path, accepted))
 		return
 	case r.Loopback && !fromLoopback(req):
-		http.Error(w, r.Path+" only answers clients on this machine", http.StatusForbidden)
+		r.refuse(w, req, http.StatusForbidden, r.Path+" only answers clients on this machine")
 		return
 	}
 	limit := r.MaxBody
@@ -90,6 +93,14 @@ func (r *Route) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	req.Body = http.MaxBytesReader(w, req.Body, limit)
 	r.Handler.ServeHTTP(w, req)
+}
+
+func (r *Route) refuse(w http.ResponseWriter, req *http.Request, status int, text string) {
+	if r.Refuse != nil {
+		r.Refuse(w, req, status, text)
+		return
+	}
+	http.Error(w, text, status)
 }
 
 func fromLoopback(req *http.Request) bool {
@@ -126,7 +137,7 @@ func (s *Server) elsewhere(index *Route) http.Handler {
 			list.ServeHTTP(w, req)
 			return
 		}
-		if _, ok := s.identify(w, req); ok {
+		if _, _, ok := s.identify(w, req, nil); ok {
 			http.Error(w, fmt.Sprintf("no route %q; / lists those there are", req.URL.Path), http.StatusNotFound)
 		}
 	})

@@ -59,9 +59,11 @@ const (
 	Count
 	Min
 	Max
+	// NumSummaries is how many there are.
+	NumSummaries
 )
 
-var summaries = [...]struct {
+var summaries = [NumSummaries]struct {
 	name   string
 	method cell.Method
 }{{"average", cell.Avg}, {"sum", cell.Sum}, {"count", cell.Count}, {"min", cell.Min}, {"max", cell.Max}}

@@ -163,16 +163,20 @@ func appendLine(dst []byte, change any) []byte {
 	return append(append(dst, text...), '\n')
 }
 
-// Append makes one more change durable, which All does not return yet. After an
-// error the change is not in the file, and may be tried again.
-func (l *File) Append(change any) error {
+// Append makes further changes durable, which All does not return yet. After an
+// error none of them is in the file, and they may be tried again; after a crash
+// within the call the first of several may be.
+func (l *File) Append(changes ...any) error {
 	if l.suspect || l.lines > 2*l.cfg.Len()+slack {
 		if err := l.rewrite(l.cfg.All()); err != nil && l.suspect {
 			return err
 		}
 	}
-	line := appendLine(nil, change)
-	_, err := l.f.WriteAt(line, l.size)
+	var text []byte
+	for _, change := range changes {
+		text = appendLine(text, change)
+	}
+	_, err := l.f.WriteAt(text, l.size)
 	if err == nil {
 		err = l.f.Sync()
 	}
@@ -181,8 +185,8 @@ func (l *File) Append(change any) error {
 		l.suspect = true
 		return errors.Join(err, l.f.Truncate(l.size))
 	}
-	l.size += int64(len(line))
-	l.lines++
+	l.size += int64(len(text))
+	l.lines += len(changes)
 	return nil
 }
 
