@@ -12,8 +12,6 @@ import (
 const (
 	// MaxName is the most bytes in a name, MaxText in any other text.
 	MaxName, MaxText = 255, 1024
-	// DefaultPeriod is the period of a metric that is given none, in seconds.
-	DefaultPeriod = 60
 	// MinAggregated and MaxAggregated bound the period of a metric that is
 	// aggregated, MaxPeriod that of any other, in seconds.
 	MinAggregated, MaxAggregated, MaxPeriod = 10, 600, 366 * 24 * 60 * 60

@@ -38,6 +38,9 @@ type Config struct {
 	Path string
 	// MaxMetrics is how many there may be.
 	MaxMetrics int
+	// Period is that of metrics that are given none, in seconds, from MinAggregated
+	// to MaxAggregated.
+	Period int64
 	// Logger is told of damage.
 	Logger *slog.Logger
 }

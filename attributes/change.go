@@ -9,7 +9,7 @@ func (b *Book) Put(name string, c Change) (m *Metric, created bool, err error) {
 	b.changing.Lock()
 	defer b.changing.Unlock()
 	if m = b.Get(name); m != nil {
-		m, err = changed(m, c)
+		m, err = b.changed(m, c)
 	} else {
 		m, err = b.made(name, c)
 		created = true
@@ -24,7 +24,7 @@ func (b *Book) Put(name string, c Change) (m *Metric, created bool, err error) {
 }
 
 func (b *Book) made(name string, c Change) (*Metric, error) {
-	m, err := New(name, c)
+	m, err := b.New(name, c)
 	if err != nil {
 		return nil, err
 	}
@@ -35,9 +35,9 @@ func (b *Book) made(name string, c Change) (*Metric, error) {
 }
 
 // changed returns a metric with other properties.
-func changed(m *Metric, c Change) (*Metric, error) {
+func (b *Book) changed(m *Metric, c Change) (*Metric, error) {
 	after := *m
-	if problems := after.apply(c); problems != nil {
+	if problems := after.apply(c, b.cfg.Period); problems != nil {
 		return nil, problems
 	}
 	if after.Type != m.Type {
@@ -65,7 +65,7 @@ func (b *Book) Update(names []string, c Change) error {
 		if m == nil {
 			return unknown(name)
 		}
-		m, err := changed(m, c)
+		m, err := b.changed(m, c)
 		if err != nil {
 			return err
 		}
@@ -74,7 +74,7 @@ func (b *Book) Update(names []string, c Change) error {
 	return b.save(changes)
 }
 
-// Create adds metrics that [New] has made, but for those that there are; the
+// Create adds metrics that [Book.New] has made, but for those that there are; the
 // caller hands them over. On an error, which is an *Error, none is added.
 func (b *Book) Create(metrics []*Metric) error {
 	b.changing.Lock()

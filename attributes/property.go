@@ -1,7 +1,6 @@
 package attributes
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -33,7 +32,6 @@ var properties = map[string]func(m *Metric, v Value) error{
 
 // defaults are what a property has that nobody has given.
 var defaults = map[string]Value{
-	"period":                        json.Number(strconv.Itoa(DefaultPeriod)),
 	"type":                          Gauge.String(),
 	"attributes.aggregate":          false,
 	"attributes.summarize_function": Average.String(),
@@ -41,21 +39,22 @@ var defaults = map[string]Value{
 	"attributes.display_stacked":    false,
 }
 
-// New returns a metric with a name and properties, or Problems.
-func New(name string, c Change) (*Metric, error) {
+// New returns a metric with a name and properties, or Problems. It is not in the
+// book yet: see Create.
+func (b *Book) New(name string, c Change) (*Metric, error) {
 	if !ValidName(name) {
 		return nil, Problems{{"name", fmt.Sprintf("%.300q; accepted: 1 to %d of A-Z a-z 0-9 . : - _", name, MaxName)}}
 	}
-	m := &Metric{Name: name, Period: DefaultPeriod}
-	if problems := m.apply(c); problems != nil {
+	m := &Metric{Name: name, Period: b.cfg.Period}
+	if problems := m.apply(c, b.cfg.Period); problems != nil {
 		return nil, problems
 	}
 	return m, nil
 }
 
 // apply makes the properties of m be those of c, as far as c has them; unknown ones
-// are ignored.
-func (m *Metric) apply(c Change) Problems {
+// are ignored. The period is that of a metric that is given none.
+func (m *Metric) apply(c Change, period int64) Problems {
 	var problems Problems
 	for _, name := range slices.Sorted(maps.Keys(c)) {
 		set := properties[name]
@@ -66,7 +65,10 @@ func (m *Metric) apply(c Change) Problems {
 		if v == nil {
 			v = defaults[name]
 		}
-		if v == nil {
+		switch {
+		case v == nil && name == "period":
+			v = period
+		case v == nil:
 			v = "" // a text without a default, or a number that is not needed
 		}
 		if err := set(m, v); err != nil {

@@ -76,6 +76,8 @@ type Config struct {
 	Measures []Measure `toml:"measure"`
 	// ViewList are views, written [[view]]. Default none, at most 256.
 	ViewList []View `toml:"view"`
+	// Measurements bounds what is sent to /v1/measurements and /v1/metrics.
+	Measurements Measurements `toml:"measurements"`
 	// Query bounds one query.
 	Query Query `toml:"query"`
 	// Node is the query node.
@@ -238,13 +240,14 @@ func Default() Config {
 		Store: Store{
 			At: "sqlite", Retention: Day, Bytes: 16 * GiB, Cycle: 10 * Second, Pending: 256 * MiB, Journal: GiB, Sync: true, Names: 2_000_000,
 		},
-		APIRules: APIRules{Period: 30 * Second, MaxPerKey: 200, MaxOutputs: 5000},
-		Views:    Views{Prefix: "aggregates.views", ReportPeriod: 10 * Second, Mode: "cumulative", Tags: true, Rows: 10_000, Max: 1000},
-		Query:    Query{Targets: 1000, Series: 20_000, Points: 10_000_000, Names: 100_000, Timeout: 10 * Second},
-		HTTP:     HTTP{Listen: "127.0.0.1:2080", MaxConnections: 1024, RequestTimeout: Minute},
-		Log:      Log{Level: "info", Format: "text", RefusedLines: 5, RefusedInterval: 10 * Second},
-		Metrics:  Metrics{Prefix: "carbon", Instance: "a", Interval: 60 * Second},
-		Reload:   Reload{Watch: true, Debounce: 500 * Millisecond, Poll: 10 * Second},
+		APIRules:     APIRules{Period: 30 * Second, MaxPerKey: 200, MaxOutputs: 5000},
+		Views:        Views{Prefix: "aggregates.views", ReportPeriod: 10 * Second, Mode: "cumulative", Tags: true, Rows: 10_000, Max: 1000},
+		Measurements: newMeasurements(),
+		Query:        Query{Targets: 1000, Series: 20_000, Points: 10_000_000, Names: 100_000, Timeout: 10 * Second},
+		HTTP:         HTTP{Listen: "127.0.0.1:2080", MaxConnections: 1024, RequestTimeout: Minute},
+		Log:          Log{Level: "info", Format: "text", RefusedLines: 5, RefusedInterval: 10 * Second},
+		Metrics:      Metrics{Prefix: "carbon", Instance: "a", Interval: 60 * Second},
+		Reload:       Reload{Watch: true, Debounce: 500 * Millisecond, Poll: 10 * Second},
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // Lists of accepted keys that several messages end in.
 const (
-	topKeys = "rules, prefix, data, listen, listen_pickle, upstream, forward_all, limits, listener, names, aggregation, queue, destination, route, spool, place, store, window, keep, api_rules, views, measure, view, query, node, key, http, log, metrics, reload"
+	topKeys = "rules, prefix, data, listen, listen_pickle, upstream, forward_all, limits, listener, names, aggregation, queue, destination, route, spool, place, store, window, keep, api_rules, views, measure, view, measurements, query, node, key, http, log, metrics, reload"
 	logKeys = "level, format, refused_lines, refused_interval"
 
 	durationWant = `not a duration; accepted: a string of numbers with the units d, h, m, s, ms, us or ns, such as "5s", "1h30m" or "1d", not negative`

@@ -26,6 +26,7 @@ func (k *checker) check(c *Config) {
 	k.checkPlace(c)
 	k.checkStore(c)
 	k.checkViews(c)
+	k.checkMeasurements(c)
 	k.checkHTTP(c)
 	k.checkNode(c)
 }

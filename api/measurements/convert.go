@@ -273,7 +273,7 @@ func (a *API) create(b *batch, it *item) (*attributes.Metric, *refusal) {
 		}
 	}
 	a.sign(change, b.agent)
-	m, err := attributes.New(string(it.name), change)
+	m, err := a.cfg.Book.New(string(it.name), change)
 	var problems attributes.Problems
 	if errors.As(err, &problems) {
 		return nil, badItem(Invalid, it, problems[0].Property, "%s", problems[0].Text)

@@ -35,7 +35,7 @@ func (b *batch) parseJSON(legacy bool, limit int) error {
 		case legacy && string(key) == "counters":
 			b.parseItems(counters, limit)
 		default:
-			b.parseField(&b.top, string(key), legacy)
+			b.parseField(&b.top, key, legacy)
 		}
 	}
 	if err := s.End(); err != nil {
@@ -80,7 +80,7 @@ func (b *batch) parseItem(g group, index int, in []byte, limit int) {
 	}
 	var key []byte
 	for s.Object(); s.Key(&key); {
-		b.parseField(it, string(key), g != plain)
+		b.parseField(it, key, g != plain)
 	}
 	if it.name == nil {
 		it.name = in
@@ -88,10 +88,10 @@ func (b *batch) parseItem(g group, index int, in []byte, limit int) {
 }
 
 // parseField reads one field of an item; unknown ones are ignored.
-func (b *batch) parseField(it *item, key string, legacy bool) {
-	switch key {
+func (b *batch) parseField(it *item, key []byte, legacy bool) {
+	switch string(key) {
 	case "name":
-		b.parseText(&it.name, it, key)
+		b.parseText(&it.name, it, "name")
 	case "value":
 		b.parseNumber(it, value)
 	case "count":
@@ -120,14 +120,14 @@ func (b *batch) parseField(it *item, key string, legacy bool) {
 }
 
 // parseOwn reads what only one of the two forms has.
-func (b *batch) parseOwn(it *item, key string, legacy bool) {
+func (b *batch) parseOwn(it *item, key []byte, legacy bool) {
 	switch {
-	case !legacy && key == "time", legacy && key == "measure_time":
+	case !legacy && string(key) == "time", legacy && string(key) == "measure_time":
 		b.parseNumber(it, at)
-	case !legacy && key == "tags":
+	case !legacy && string(key) == "tags":
 		b.parseTags(it)
-	case legacy && key == "source":
-		b.parseText(&it.source, it, key)
+	case legacy && string(key) == "source":
+		b.parseText(&it.source, it, "source")
 	default:
 		b.scan.Skip()
 	}
