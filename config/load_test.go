@@ -205,6 +205,22 @@ bounds = [0, 0.5, 1e3]
 [[view]]
 measure = "b"
 
+[measurements]
+period = "90s"
+max_age = "3h"
+batch = 1
+body = "1KiB"
+tags = 2
+tag_sets = 3
+metrics = 4
+
+[measurements.ssa]
+grace = "5s"
+user_agents = ["x", "y"]
+
+[measurements.compat]
+tag_merge = true
+
 [query]
 targets = 1
 series = 2
@@ -290,8 +306,9 @@ poll = "1m30s"
 			{"latency", "by method", "rpc.ms", []string{"method", "zone"}, "distribution", []float64{0, 0.5, 1000}},
 			{"", "", "b", nil, "", nil},
 		},
-		Query: Query{1, 2, 3, 4, 5 * Second},
-		Node:  Node{"[::1]:7"},
+		Measurements: Measurements{90 * Second, 3 * Hour, 1, KiB, 2, 3, 4, SSA{5 * Second, []string{"x", "y"}}, Compat{true}},
+		Query:        Query{1, 2, 3, 4, 5 * Second},
+		Node:         Node{"[::1]:7"},
 		Keys: []Key{
 			{"ops@h", "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824", []string{"read", "manage"}},
 			{"b", "sha256:486ea46224d1bb4fb680f34f7c9ad96a8f24ec88be73ea8e5a6c65260e9cb8a7", []string{"ingest"}},

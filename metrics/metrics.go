@@ -12,6 +12,7 @@ import (
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/api"
+	"github.com/coalesce-metrics/coalesce/api/measurements"
 	"github.com/coalesce-metrics/coalesce/archive"
 	"github.com/coalesce-metrics/coalesce/ingest"
 	"github.com/coalesce-metrics/coalesce/upstream"
@@ -37,8 +38,10 @@ type Sources struct {
 	Catalog func() Names
 	Collect func() Collected
 	Views   func() Views
-	Limits  Limits
-	Build   Build
+	// Measurements is nil where there is no HTTP.
+	Measurements func() measurements.Stats
+	Limits       Limits
+	Build        Build
 }
 
 // ReloadStatus is how loading the rules went.
@@ -55,6 +58,8 @@ type ReloadStatus struct {
 // Limits are the bounds in force, to be shown beside what is used of them.
 type Limits struct {
 	Series, Outputs, Buckets int
+	// MeasuredMetrics bounds the metrics that measurements are sent for.
+	MeasuredMetrics int
 	// QueueRows and QueueBytes bound the queue of each destination.
 	QueueRows, QueueBytes int64
 	// Connections bounds those of each listener, in the order of Ingest; 0 is
@@ -82,6 +87,8 @@ type snapshot struct {
 	catalog   Names
 	collected Collected
 	views     Views
+
+	measurements measurements.Stats
 }
 
 // maxRules bounds the rules that are shown one by one. A scrape of more would
@@ -121,6 +128,9 @@ func (src *Sources) read() *snapshot {
 	}
 	if src.Views != nil {
 		s.views = src.Views()
+	}
+	if src.Measurements != nil {
+		s.measurements = src.Measurements()
 	}
 	return s
 }

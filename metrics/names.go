@@ -14,7 +14,7 @@ import (
 // allocatedBuffers, and of destinations sent, attemptedRelays and
 // fullQueueDrops; those of the process are in reporter.go.
 var families = slices.Concat(buildFamilies, listenerFamilies, datapointFamilies, bucketFamilies, ruleFamilies,
-	reloadFamilies, cellFamilies, viewFamilies, destinationFamilies, httpFamilies)
+	reloadFamilies, cellFamilies, viewFamilies, destinationFamilies, httpFamilies, measurementFamilies)
 
 var buildFamilies = []family{{
 	name: "build_info", kind: gauge, labels: []string{"version", "revision", "goversion"},

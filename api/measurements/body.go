@@ -39,14 +39,13 @@ func (b *batch) read(r *http.Request, limit int64) error {
 // readAll appends all that can be read to dst, up to a limit.
 func readAll(dst []byte, from io.Reader, limit int64) ([]byte, error) {
 	for {
-		if int64(len(dst)) > limit {
-			return dst, &http.MaxBytesError{Limit: limit}
-		}
 		dst = slices.Grow(dst, 4<<10)
 		n, err := from.Read(dst[len(dst):cap(dst)])
 		dst = dst[:len(dst)+n]
 		var large *http.MaxBytesError
 		switch {
+		case int64(len(dst)) > limit:
+			return dst, &http.MaxBytesError{Limit: limit}
 		case err == io.EOF:
 			return dst, nil
 		case errors.As(err, &large):

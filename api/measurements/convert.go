@@ -37,7 +37,7 @@ func (a *API) convert(b *batch, now float64) *refusal {
 		b.names = append(b.names, it.name)
 	}
 	b.metrics = a.cfg.Book.Find(b.metrics, b.names)
-	if r := b.share(); r != nil {
+	if r := a.share(b); r != nil {
 		return r
 	}
 	for i := range b.items {
@@ -68,7 +68,7 @@ func (a *API) convert(b *batch, now float64) *refusal {
 }
 
 // share makes the canonical form of the tags beside the measurements.
-func (b *batch) share() *refusal {
+func (a *API) share(b *batch) *refusal {
 	top := &b.top
 	if len(b.items) == 0 || top.tags == top.tagsEnd {
 		return nil
@@ -79,7 +79,7 @@ func (b *batch) share() *refusal {
 		}
 	}
 	var err error
-	if b.shared, err = appendTags(b.shared, b.tags[top.tags:top.tagsEnd]); err != nil {
+	if b.shared, err = appendTags(b.shared, b.tags[top.tags:top.tagsEnd], a.cfg.MaxTags); err != nil {
 		return &refusal{Invalid, badParam("tags", "%s", err)}
 	}
 	return nil
@@ -99,22 +99,17 @@ func (a *API) appendSeries(b *batch, it *item, m *attributes.Metric) ([]byte, *r
 		}
 		return b.series[from:len(b.series):len(b.series)], nil
 	case n == 0:
-		tags = b.tags[b.top.tags:b.top.tagsEnd]
 		b.series = append(b.series, b.shared...)
 	case a.cfg.MergeTags:
 		b.sorted = append(append(b.sorted[:0], b.tags[b.top.tags:b.top.tagsEnd]...), tags...)
-		tags = b.sorted
-		b.series, err = appendTags(b.series, tags)
+		b.series, err = appendTags(b.series, b.sorted, a.cfg.MaxTags)
 	default:
 		for _, t := range tags {
 			if t.null {
 				return nil, badItem(Invalid, it, "tags", "has null for %.100q; accepted: a text", t.key)
 			}
 		}
-		b.series, err = appendTags(b.series, tags)
-	}
-	if err == nil && len(tags) > a.cfg.MaxTags {
-		err = fmt.Errorf("has %d tags; accepted: at most %d", len(tags), a.cfg.MaxTags)
+		b.series, err = appendTags(b.series, tags, a.cfg.MaxTags)
 	}
 	if err != nil {
 		return nil, badItem(Invalid, it, "tags", "%s", err)

@@ -114,6 +114,7 @@ func (a *API) take(b *batch) *refusal {
 		return r
 	}
 	if full := a.tagSets.admit(b, now.Unix()); full != nil {
+		a.limited.Add(1)
 		return &refusal{TagSets, badRequest(http.StatusTooManyRequests,
 			"the metric %q, or all together, have too many combinations of tags in this hour; accepted: %d, together %d", full.Name, a.cfg.MaxTagSets, a.cfg.MaxSeries)}
 	}

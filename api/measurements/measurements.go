@@ -34,6 +34,8 @@ type Config struct {
 	// what is kept of them.
 	Series func(metric string) []string
 	Forget func(ctx context.Context, names []string) error
+	// Loaded says that Series knows the series of earlier runs.
+	Loaded func() bool
 	// Query answers GET /v1/measurements/{metric}; nil leaves the route out.
 	Query http.Handler
 
@@ -74,8 +76,8 @@ type API struct {
 	gate   sync.RWMutex
 	closed bool
 
-	requests, malformed, accepted atomic.Uint64
-	refused                       [NumReasons]atomic.Uint64
+	requests, malformed, accepted, limited atomic.Uint64
+	refused                                [NumReasons]atomic.Uint64
 }
 
 // New returns the family.
@@ -184,6 +186,8 @@ type Stats struct {
 	// Accepted counts measurements that were handed on. With Refused it is all.
 	Accepted uint64
 	Refused  [NumReasons]uint64
+	// Limited counts the requests that were refused for TagSets.
+	Limited uint64
 	// Metrics are those known, Series the tag sets seen in this hour.
 	Metrics, Series int
 }
@@ -191,7 +195,7 @@ type Stats struct {
 // Stats returns the counts.
 func (a *API) Stats() Stats {
 	s := Stats{
-		Requests: a.requests.Load(), Malformed: a.malformed.Load(), Accepted: a.accepted.Load(),
+		Requests: a.requests.Load(), Malformed: a.malformed.Load(), Accepted: a.accepted.Load(), Limited: a.limited.Load(),
 		Metrics: a.cfg.Book.Len(), Series: a.tagSets.size(),
 	}
 	for i := range s.Refused {

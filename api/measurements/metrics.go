@@ -205,9 +205,14 @@ func (a *API) deleteAll(r *http.Request) (int, any, error) {
 	return a.remove(r, names)
 }
 
+var loading = &failure{status: http.StatusServiceUnavailable, system: []string{"the series in the store are not known yet; try again soon"}}
+
 // remove removes metrics with their data. What is deleted takes long; only what has
 // come in meanwhile is deleted while nothing else can come in.
 func (a *API) remove(r *http.Request, names []string) (int, any, error) {
+	if !a.cfg.Loaded() {
+		return 0, nil, loading
+	}
 	if err := a.forget(r, names); err != nil {
 		return 0, nil, err
 	}

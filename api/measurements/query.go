@@ -97,7 +97,7 @@ func (d *reader) answer(r *http.Request, now time.Time) (*answered, error) {
 	}
 	defer s.Close()
 	if !s.Known && !loaded {
-		return nil, &failure{status: http.StatusServiceUnavailable, system: []string{"the series in the store are not known yet; try again soon"}}
+		return nil, loading
 	}
 	series, next, err := d.read(s, q, now.Unix())
 	if err != nil {

@@ -28,35 +28,50 @@ var inTag, inTagKey = func() (value, key [256]byte) {
 
 // appendTags appends the canonical form of tags to dst: ;key=value, sorted, of each
 // key the last. It changes the tags. A tag that is null takes away those before it
-// with its key. On an error dst is returned as it was.
-func appendTags(dst []byte, tags []tag) ([]byte, error) {
+// with its key. There may be at most limit tags. On an error dst is returned as it
+// was.
+func appendTags(dst []byte, tags []tag, limit int) ([]byte, error) {
+	if err := sortTags(tags); err != nil {
+		return dst, err
+	}
+	from, n := len(dst), 0
+	for i := range tags {
+		t := &tags[i]
+		if t.null || i+1 < len(tags) && string(tags[i+1].key) == string(t.key) {
+			continue
+		}
+		n++
+		dst = append(dst, ';')
+		dst = append(dst, t.key...)
+		dst = append(dst, '=')
+		dst = append(dst, t.value...)
+	}
+	if n > limit {
+		return dst[:from], fmt.Errorf("has %d tags; accepted: at most %d", n, limit)
+	}
+	return dst, nil
+}
+
+// sortTags makes the texts of tags canonical, and sorts them by their keys; those
+// with equal keys stay in their order.
+func sortTags(tags []tag) error {
 	for i := range tags {
 		t := &tags[i]
 		if !translate(t.key, &inTagKey, maxTagKey) {
-			return dst, fmt.Errorf("has the key %.100q; accepted: 1 to %d of A-Z a-z 0-9 - . : _", t.key, maxTagKey)
+			return fmt.Errorf("has the key %.100q; accepted: 1 to %d of A-Z a-z 0-9 - . : _", t.key, maxTagKey)
 		}
 		if string(t.key) == "name" {
-			return dst, fmt.Errorf(`has the key "name", which is that of the metric itself; accepted: any other`)
+			return fmt.Errorf(`has the key "name", which is that of the metric itself; accepted: any other`)
 		}
 		if !t.null && !translate(t.value, &inTag, maxTagValue) {
-			return dst, fmt.Errorf(`has %q with the value %.300q; accepted: 1 to %d of A-Z a-z 0-9 - . : _ ? / \ and blanks`, t.key, t.value, maxTagValue)
+			return fmt.Errorf(`has %q with the value %.300q; accepted: 1 to %d of A-Z a-z 0-9 - . : _ ? / \ and blanks`, t.key, t.value, maxTagValue)
 		}
 		// They mostly come sorted.
 		for j := i; j > 0 && less(tags[j].key, tags[j-1].key); j-- {
 			tags[j], tags[j-1] = tags[j-1], tags[j]
 		}
 	}
-	for i := range tags {
-		t := &tags[i]
-		if t.null || i+1 < len(tags) && string(tags[i+1].key) == string(t.key) {
-			continue
-		}
-		dst = append(dst, ';')
-		dst = append(dst, t.key...)
-		dst = append(dst, '=')
-		dst = append(dst, t.value...)
-	}
-	return dst, nil
+	return nil
 }
 
 // translate replaces each byte by what a table has for it, and reports whether all

@@ -13,8 +13,10 @@ import (
 	sd "github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
+	"github.com/coalesce-metrics/coalesce/api/measurements"
 	"github.com/coalesce-metrics/coalesce/api/operate"
 	"github.com/coalesce-metrics/coalesce/api/windows"
+	"github.com/coalesce-metrics/coalesce/attributes"
 	"github.com/coalesce-metrics/coalesce/config"
 	"github.com/coalesce-metrics/coalesce/datadir"
 	"github.com/coalesce-metrics/coalesce/ingest"
@@ -44,11 +46,15 @@ type daemon struct {
 	engine  *query.Engine
 	windows *windows.API
 	node    *node.Node
-	up      *upstream.Upstream
-	agg     *aggregator.Aggregator
-	in      *ingest.Ingest
-	web     *web // nil without HTTP
-	ready   operate.Gate
+	metrics *attributes.Book // that measurements are sent for
+
+	measurements *measurements.API
+
+	up    *upstream.Upstream
+	agg   *aggregator.Aggregator
+	in    *ingest.Ingest
+	web   *web // nil without HTTP
+	ready operate.Gate
 
 	unclean float64 // when the last run ended, if not in order
 
@@ -108,6 +114,9 @@ func newDaemon(cfg *config.Config, log *slog.Logger, stdout io.Writer) (_ *daemo
 	if d.cells, err = newCells(cfg, first, log); err != nil {
 		return nil, err
 	}
+	if err = d.openMetrics(); err != nil {
+		return nil, err
+	}
 	if err = d.newUpstream(); err != nil {
 		return nil, err
 	}
@@ -137,7 +146,7 @@ func (d *daemon) abandon() {
 	if d.up != nil {
 		d.up.Stop(d.inputs)
 	}
-	if err := errors.Join(d.cells.close(d.inputs), d.closeBook(), d.closeViews()); err != nil {
+	if err := errors.Join(d.cells.close(d.inputs), d.closeBook(), d.closeViews(), d.closeMetrics()); err != nil {
 		d.log.Warn("the store", "err", err)
 	}
 	d.closeDir()
@@ -156,6 +165,7 @@ func (d *daemon) newQueries() (err error) {
 		})
 	}
 	d.windows = windows.New(c)
+	d.newMeasurements()
 	d.node = node.New(node.Config{Source: newNodeSource(d.cfg, d.engine, d.cells, collect), Logger: d.log})
 	return nil
 }
@@ -307,10 +317,11 @@ func (d *daemon) stop(ctx context.Context) error {
 		d.log.Warn("not everything that clients had sent could be read", "err", err)
 	}
 	done()
+	d.measurements.Close()
 	d.cancel()
 	d.running.Wait()
 	d.cells.stopForgetting(ctx)
-	err := errors.Join(d.closeBook(), d.closeViews())
+	err := errors.Join(d.closeBook(), d.closeViews(), d.closeMetrics())
 	d.agg.Tick()
 	err = errors.Join(err, d.saveCells())
 	for _, u := range d.up.Stop(ctx) {

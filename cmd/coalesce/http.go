@@ -51,6 +51,7 @@ func (d *daemon) newWeb() (*web, error) {
 	routes = append(routes, d.windows.Routes()...)
 	routes = append(routes, aggregates.Routes(aggregates.Config{Book: d.book, Owner: api.KeyName, Logger: d.log})...)
 	routes = append(routes, apiviews.Routes(apiviews.Config{Registry: d.views, Logger: d.log})...)
+	routes = append(routes, d.measurements.Routes()...)
 	routes = append(routes, api.Route{
 		Path: "/v1/query", Methods: []string{http.MethodPost}, Role: keys.Read, Handler: d.node, MaxBody: maxMessages,
 		Summary: "aggregate_metric messages of the query node",
@@ -145,10 +146,13 @@ func (d *daemon) sources() metrics.Sources {
 		Collect: func() metrics.Collected { return metrics.Collected(d.windows.Stats()) },
 		Views:   d.viewStats,
 		Limits: metrics.Limits{
-			Series: a.MaxSeries, Outputs: a.MaxOutputs, Buckets: a.MaxBuckets,
+			Series: a.MaxSeries, Outputs: a.MaxOutputs, Buckets: a.MaxBuckets, MeasuredMetrics: d.cfg.Measurements.Metrics,
 			QueueRows: int64(d.cfg.Queue.Datapoints), QueueBytes: int64(d.cfg.Queue.Bytes),
 		},
 		Build: metrics.Build{Version: version, Revision: revision()},
+	}
+	if d.cfg.HTTP.Listen != "" {
+		s.Measurements = d.measurements.Stats
 	}
 	if d.cells.arch != nil {
 		s.Archive = d.cells.arch.Stats
