@@ -178,7 +178,7 @@ func (d *reader) tiers(period int64) []archive.Tier {
 // available chooses the first point of a request, or says why there is none.
 func (d *reader) available(q *inquiry, m *attributes.Metric, now int64) error {
 	period := int64(1)
-	if m.Attributes.Aggregate {
+	if m.Aggregated() {
 		period = m.Period
 	}
 	if q.resolution == 1 {

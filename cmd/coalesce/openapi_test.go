@@ -176,6 +176,7 @@ func TestDocumentIsAnswered(t *testing.T) {
 	c.asksNode()
 	c.makesRules()
 	c.registersViews()
+	c.sendsMeasurements()
 	for _, op := range described(t) {
 		if !c.done[op.Method+" "+op.Path] {
 			t.Errorf("%s %s was not called", op.Method, op.Path)
@@ -327,6 +328,40 @@ func (c *caller) registersViews() {
 		c.call(404, "DELETE", path, "", "")
 	}
 	c.call(404, "GET", "/v1/views/latency/data", "", "")
+}
+
+func (c *caller) sendsMeasurements() {
+	c.t.Helper()
+	at := time.Now().Unix()
+	c.json(202, "/v1/measurements", fmt.Sprintf(`{"tags":{"host":"a"},"time":%d,"measurements":[{"name":"app.load","value":1.5},{"name":"app.load","value":2,"tags":{"host":"b"}}]}`, at))
+	c.json(202, "/v1/measurements/", `{"measurements":[{"name":"app.ms","count":2,"sum":4,"min":1,"max":3,"stddev":1,"period":10,"attributes":{"aggregate":true}}]}`)
+	c.json(400, "/v1/measurements", `{"measurements":[{"name":"app.load"}]}`)
+	c.json(400, "/v1/measurements", `{`)
+	c.json(413, "/v1/measurements", strings.Repeat(" ", 5<<20+1))
+	c.call(415, "POST", "/v1/measurements", "text/plain", `{}`)
+	c.json(200, "/v1/metrics", `{"gauges":{"app.temp":{"value":3}},"counters":[{"name":"app.hits","value":5}],"source":"a"}`)
+	c.form("/v1/metrics", "gauges[0][name]=app.temp&gauges[0][value]=4&source=b")
+	for _, query := range []string{"", "&tags[host]=b", "&summary_function=all", "&group_by=host&group_by_function=sum&tags=*", "&tags_search=host=a"} {
+		c.get("/v1/measurements/app.load?resolution=60&duration=600" + query)
+	}
+	c.call(400, "GET", "/v1/measurements/app.load", "", "")
+	c.call(404, "GET", "/v1/measurements/none?resolution=60&duration=600", "", "")
+	c.get("/v1/metrics?name=app&offset=1&length=2&sort=desc&orderby=name")
+	c.call(400, "GET", "/v1/metrics?sort=up", "", "")
+	c.get("/v1/metrics/APP.load")
+	c.call(404, "GET", "/v1/metrics/none", "", "")
+	c.call(201, "PUT", "/v1/metrics/app.new", "application/json", `{"type":"gauge","period":30,"attributes":{"aggregate":true,"color":"#ff8800","display_max":null}}`)
+	c.call(204, "PUT", "/v1/metrics/app.new/", formType, "display_name=new&attributes[aggregate]=false")
+	c.call(400, "PUT", "/v1/metrics/app.other", "application/json", `{"period":30}`)
+	c.call(422, "PUT", "/v1/metrics/app.new", "application/json", `{"type":"counter"}`)
+	c.call(204, "PUT", "/v1/metrics", "application/json", `{"names":"app.*","exclude":["app.hits"],"description":"of the test"}`)
+	c.call(400, "PUT", "/v1/metrics", "application/json", `{"period":30}`)
+	c.call(404, "PUT", "/v1/metrics", "application/json", `{"names":["none"],"period":30}`)
+	c.call(204, "DELETE", "/v1/metrics/app.new", "", "")
+	c.call(404, "DELETE", "/v1/metrics/app.new", "", "")
+	c.call(204, "DELETE", "/v1/metrics", "application/json", `{"names":["app.load","app.t*"]}`)
+	c.call(204, "DELETE", "/v1/metrics", formType, "names[]=app.hits")
+	c.call(404, "DELETE", "/v1/metrics", formType, "names[]=app.hits")
 }
 
 // refusesMethods asks for each path by the methods that it has not.
