@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/api"
+	"github.com/coalesce-metrics/coalesce/api/openapi/openapitest"
 	"github.com/coalesce-metrics/coalesce/attributes"
 	"github.com/coalesce-metrics/coalesce/cell"
 	"github.com/coalesce-metrics/coalesce/keys"
@@ -155,6 +155,9 @@ func (d *desk) serve(r *http.Request) *httptest.ResponseRecorder {
 	if w.Code >= 400 && r.Method != http.MethodHead {
 		d.checkError(w)
 	}
+	if w.Code != http.StatusMethodNotAllowed {
+		openapitest.Check(d.t, r.Method, r.URL.EscapedPath(), w.Code, w.Header().Get("Content-Type"), w.Body.Bytes())
+	}
 	return w
 }
 
@@ -186,12 +189,20 @@ func (d *desk) checkError(w *httptest.ResponseRecorder) {
 
 func (d *desk) post(body string, headers ...string) *httptest.ResponseRecorder {
 	d.t.Helper()
-	return d.ask("POST", Path, body, append([]string{"Content-Type", "application/json"}, headers...)...)
+	w := d.ask("POST", Path, body, append([]string{"Content-Type", "application/json"}, headers...)...)
+	if w.Code == http.StatusAccepted && len(headers) == 0 {
+		openapitest.CheckRequest(d.t, "POST", Path, "application/json", []byte(body))
+	}
+	return w
 }
 
 func (d *desk) legacy(body string, headers ...string) *httptest.ResponseRecorder {
 	d.t.Helper()
-	return d.ask("POST", MetricsPath, body, append([]string{"Content-Type", "application/json"}, headers...)...)
+	w := d.ask("POST", MetricsPath, body, append([]string{"Content-Type", "application/json"}, headers...)...)
+	if w.Code == http.StatusOK && len(headers) == 0 {
+		openapitest.CheckRequest(d.t, "POST", MetricsPath, "application/json", []byte(body))
+	}
+	return w
 }
 
 // balance checks that every measurement is accounted for.
@@ -223,5 +234,3 @@ func keyed(_ *Config, c *api.Config) {
 	}
 	c.Keys, _ = keys.NewSet(all)
 }
-
-var nan = math.NaN()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -188,7 +189,9 @@ func TestAllocations(t *testing.T) {
 	body := string(benchBody(true))
 	d.now = benchTime
 	post := func() {
-		if w := d.post(body); w.Code != http.StatusAccepted {
+		r := httptest.NewRequest("POST", "http://localhost"+Path, strings.NewReader(body))
+		w := httptest.NewRecorder()
+		if d.server.ServeHTTP(w, r); w.Code != http.StatusAccepted {
 			t.Fatal(w.Body)
 		}
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/api"
+	"github.com/coalesce-metrics/coalesce/api/openapi/openapitest"
 	"github.com/coalesce-metrics/coalesce/archive"
 	"github.com/coalesce-metrics/coalesce/attributes"
 	"github.com/coalesce-metrics/coalesce/catalog"
@@ -151,6 +152,10 @@ func (k *kept) serve(t testing.TB) func(path string) (int, string) {
 		server.ServeHTTP(w, r)
 		if got := w.Header().Get("Content-Type"); got != "application/json" {
 			t.Errorf("Content-Type %q of %d %s", got, w.Code, w.Body)
+		}
+		openapitest.Check(t, "GET", path, w.Code, w.Header().Get("Content-Type"), w.Body.Bytes())
+		if w.Code == http.StatusOK {
+			openapitest.CheckRequest(t, "GET", path, "", nil)
 		}
 		return w.Code, strings.TrimSpace(w.Body.String())
 	}
