@@ -34,6 +34,7 @@ type bench struct {
 	comparisons []report.Comparison
 	cellRows    []*report.CellRow
 	latencies   []*report.Latency
+	posted      []*report.PostRow
 	counted     []string // what the conservation runs found
 	notes       []string
 	failures    []string

@@ -24,6 +24,8 @@ func extras() []extra {
 		{"find", "names found by glob among a million metrics that are kept, over HTTP", (*bench).measureFind},
 		{"render", "100 series of 24 h at 1 min, sent as history, then read from SQLite by a daemon that was killed and started again, over HTTP",
 			(*bench).measureRender},
+		{"measurements", "1 000 series of one metric with three tags each, over HTTP in batches of 1 000 by two clients, cells kept in SQLite; " +
+			"\"plain\" are kept as they come, \"aggregated\" are added up by 10 s in the daemon", (*bench).measureMeasurements},
 	}
 }
 

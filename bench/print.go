@@ -43,6 +43,10 @@ func (b *bench) print(w io.Writer) {
 		fmt.Fprint(w, "\nQueries, one after the other:\n\n")
 		report.Latencies(w, b.latencies)
 	}
+	if len(b.posted) > 0 {
+		fmt.Fprint(w, "\nMeasurements over HTTP:\n\n")
+		report.Posts(w, b.posted)
+	}
 	if many := report.WithManyMetrics(b.rows); len(many) > 0 {
 		fmt.Fprint(w, "\nResident memory with many metrics:\n\n")
 		report.Memory(w, many)

@@ -71,7 +71,7 @@ func TestChoose(t *testing.T) {
 		"cells":              {0, 1},
 		"render,W1,find":     {1, 2},
 		"W1+store,W2":        {2, 0},
-		everything():         {6, 3},
+		everything():         {6, 4},
 		"find,cells,W5,find": {1, 2},
 	}
 	for names, want := range tests {
@@ -80,7 +80,7 @@ func TestChoose(t *testing.T) {
 			t.Errorf("choose(%s) = %d groups, %d extras, %v; want %+v", names, len(groups), len(chosen), err, want)
 		}
 	}
-	if _, _, err := choose("cells,find2"); err == nil || !strings.Contains(err.Error(), `"find2"`) || !strings.HasSuffix(err.Error(), ",cells,find,render") {
+	if _, _, err := choose("cells,find2"); err == nil || !strings.Contains(err.Error(), `"find2"`) || !strings.HasSuffix(err.Error(), ",cells,find,render,measurements") {
 		t.Errorf("%v", err)
 	}
 }

@@ -29,13 +29,7 @@ func Cells(w io.Writer, rows []*CellRow) {
 			line(w, r.Store, "0", "-", "failed", "-", "-", "-", "-", "-", "-")
 			continue
 		}
-		of := func(f func(CellRun) float64) summary {
-			var x []float64
-			for _, run := range r.Runs {
-				x = append(x, f(run))
-			}
-			return summarise(x)
-		}
+		of := func(f func(CellRun) float64) summary { return spread(r.Runs, f) }
 		rate := func(cells func(CellRun) int64, phase func(CellRun) Phase) summary {
 			return of(func(r CellRun) float64 { return float64(cells(r)) / 1000 / phase(r).Time.Seconds() })
 		}

@@ -52,7 +52,7 @@ func (r *Row) ns() float64 { return spread(r.Runs, Run.NsPerPoint).median }
 type summary struct{ median, min, max float64 }
 
 // spread summarises f over the runs; all is NaN if there are none.
-func spread(runs []Run, f func(Run) float64) summary {
+func spread[R any](runs []R, f func(R) float64) summary {
 	var x []float64
 	for _, r := range runs {
 		x = append(x, f(r))
@@ -220,7 +220,7 @@ func number(x float64) string {
 }
 
 // words are the columns that are not set flush right.
-var words = []string{"load", "store", "system", "what", "against", "pair by pair", "question", "answer"}
+var words = []string{"measurements", "load", "store", "system", "what", "against", "pair by pair", "question", "answer"}
 
 // header writes the names of the columns.
 func header(w io.Writer, columns ...string) {

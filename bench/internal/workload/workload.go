@@ -78,6 +78,12 @@ func History() *Workload {
 		Settings: map[string]string{"store.retention": `"2d"`}}
 }
 
+// Measured is for measurements that are sent over HTTP, and kept.
+func Measured() *Workload {
+	return &Workload{Name: "measurements", Tails: 1, Apps: 1, Servers: 1, Variants: 1, Rules: 1, Method: "sum", Store: true, HTTP: true,
+		Settings: map[string]string{"measurements.period": `"10s"`}}
+}
+
 // Metrics is the number of distinct metric names.
 func (w *Workload) Metrics() int { return w.Tails * w.Apps * w.Servers }
 
