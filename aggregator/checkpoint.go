@@ -45,7 +45,8 @@ const (
 	flagSilent   = 1 << 4
 	flagRevoked  = 1 << 5
 	flagPart     = 1 << 6 // the part follows that the archive has not got
-	flagChanged  = 1 << 7 // not as it was emitted, or as the archive got it
+	flagChanged  = 1 << 7 // not as it was emitted
+	flagUnkept   = 1 << 8 // not as the archive got it
 )
 
 // Checkpoint returns all that a later run needs to go on with: the open and
@@ -193,7 +194,7 @@ func (b *bucket) flags() (flags uint64) {
 	}{
 		{b.closed, flagClosed}, {b.partial, flagPartial}, {b.recall != atHand, flagMissing}, {b.recalled, flagRecalled},
 		{b.silent, flagSilent}, {b.revoked, flagRevoked}, {b.part != nil, flagPart},
-		{b.changed || b.unkept, flagChanged},
+		{b.changed, flagChanged}, {b.unkept, flagUnkept},
 	} {
 		if f.set {
 			flags |= f.flag
@@ -321,8 +322,7 @@ func (a *Aggregator) restoreBucket(d *decoder, o *output) {
 	if d.bad {
 		return
 	}
-	b.changed = flags&flagChanged != 0
-	b.unkept = b.changed
+	b.changed, b.unkept = flags&flagChanged != 0, flags&flagUnkept != 0
 	b.recalled, b.silent, b.revoked = flags&flagRecalled != 0, flags&flagSilent != 0, flags&flagRevoked != 0
 	b.carried = b.cell.Count
 	if flags&flagMissing != 0 {

@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 	"math"
 	"testing"
+
+	"github.com/coalesce-metrics/coalesce/cell"
 )
 
 func TestCheckpointInTheMiddleOfABucket(t *testing.T) {
@@ -253,6 +255,13 @@ func rich(t testing.TB) (*clock, []byte) {
 	k.a.SetRules(parseRules(t, "x (60) = max in2\nout.<method> (60) = sum,avg in\n"))
 	k.add("in2", 1, 1160)
 	k.add("in", 1, 1160)
+	for i := range 2 {
+		// One of them changed since it was emitted, and two of the series taking turns.
+		k.measure(k.stream(rawStream), "r", plain(float64(i), 1105))
+		k.measure(k.stream(sumStream), "s", complexCell(2, 4, 1, 3, 1, 1160))
+		k.measure(k.stream(Stream{Period: 10, Method: cell.Avg, Emit: true, Grace: 1}), "s", plain(1, 1300))
+		k.tick(k.now + 1)
+	}
 	return k, k.a.Checkpoint()
 }
 
@@ -310,7 +319,17 @@ func FuzzRestore(f *testing.F) {
 			c.add("in", 1, at)
 			c.add("in2", 1, at)
 		}
+		measure := func() {
+			for _, s := range []Stream{rawStream, sumStream} {
+				if id, err := c.a.Stream(s); err == nil { // there may be too many
+					c.measure(id, "r", plain(1, c.now))
+					c.measure(id, "s", plain(1, c.now))
+				}
+			}
+		}
+		measure()
 		c.tick(1300)
+		measure()
 		c.tick(1250)
 		c.reload("x (10) = sum in2\nout.<method> (10) = sum,avg in\n")
 		c.add("in", 1, 1250)

@@ -105,6 +105,7 @@ func TestMeasureConcurrently(t *testing.T) {
 	}
 	during(func(int) { c.a.Tick(); c.now.Add(1) })
 	during(func(i int) { c.a.SetRules(set(i)) })
+	during(func(i int) { c.a.ForgetSeries([]string{fmt.Sprintf("raw;k=%d", i%5)}) })
 	for range 2 {
 		before := map[string]int64{}
 		during(func(i int) {

@@ -43,8 +43,8 @@ func TestModel(t *testing.T) {
 	}
 	t.Log(met)
 	for _, what := range []string{"too_old", "too_new", "conflict", "outputs_full", "buckets_full", "not_finite", "not_integral",
-		"amended", "early", "late", "forwarded", "evicted", "reused numbers", "handed over", "replaced", "turns", "view rows", "overflows",
-		"deleted"} {
+		"amended", "early", "late", "forwarded", "evicted", "reused numbers", "handed over", "deleted", "replaced", "turns", "view rows",
+		"overflows"} {
 		if met[what] == 0 && count >= 300 {
 			t.Errorf("no history has met: %s", what)
 		}
@@ -73,7 +73,7 @@ func newHistory(t *testing.T, seed uint64, met map[string]int) *history {
 	h := &history{r: r, met: met, clock: &clock{t: t, now: pick(r, 1e9, 1e9+0.25, 1e9+59, 17)}}
 	h.cfg = Config{
 		Grace: pick(r, 0, 2, 5.0), AmendDelay: pick(r, -1, -1, 0, 7.0), Keep: pick(r, 0, 1, 3, 5),
-		Future: pick(r, 20, 600.0), WriteBack: pick(r, 0, 0, 0.5, 3), OutputIdle: pick(r, 0, 1, 30, 1e6),
+		Future: pick(r, 20, 600.0), WriteBack: pick(r, 0, 0, 1.5, 3), OutputIdle: pick(r, 0, 1, 30, 1e6),
 		MaxSeries: pick(r, 1, 100, 10000), MaxOutputs: pick(r, 2, 5, 1000, 1000), MaxBuckets: pick(r, 1, 5, 1000, 1000),
 		Lanes: pick(r, 1, 2, 4), ForwardAll: r.IntN(2) == 0,
 	}

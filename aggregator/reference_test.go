@@ -448,7 +448,7 @@ func (m *reference) fill(b *refBucket, x *arrival) {
 			return
 		}
 		m.replaced += n
-		b.values, b.times, b.held, b.changed = nil, nil, nil, true
+		b.values, b.times, b.held, b.changed, b.carried = nil, nil, nil, true, 0
 	}
 	for range x.values {
 		b.times = append(b.times, x.last)

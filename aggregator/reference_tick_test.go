@@ -241,9 +241,13 @@ func (m *reference) forget(name string) {
 		}
 		gone = append(gone, o)
 		for start, b := range o.buckets {
-			carried := max(0, b.carried-b.sent)
-			m.want.Dropped[Deleted] += uint64(len(b.values) - b.sent)
-			m.want.Added -= uint64(len(b.values) - b.sent - carried)
+			sent := b.sent
+			if b.changed {
+				sent = 0 // they have given way
+			}
+			carried := max(0, b.carried-sent)
+			m.want.Dropped[Deleted] += uint64(len(b.values) - sent)
+			m.want.Added -= uint64(len(b.values) - sent - carried)
 			m.want.Contributions += uint64(carried)
 			b.dead = true
 			if b.sent > 0 {
