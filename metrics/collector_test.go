@@ -16,6 +16,7 @@ import (
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/api"
+	"github.com/coalesce-metrics/coalesce/api/measurements"
 	"github.com/coalesce-metrics/coalesce/archive"
 	"github.com/coalesce-metrics/coalesce/ingest"
 	"github.com/coalesce-metrics/coalesce/naming"
@@ -90,8 +91,13 @@ func example() Sources {
 		Catalog: func() Names { return Names{Held: 98, Limit: 8000, Refused: 6} },
 		Collect: func() Collected { return Collected{Accepted: 41, Refused: 3} },
 		Views:   func() Views { return Views{Views: 5, Measures: 4, Rows: 300, Overflowing: 1, Exported: 1234} },
+		Measurements: func() measurements.Stats {
+			return measurements.Stats{
+				Requests: 51, Malformed: 3, Accepted: 700, Refused: [measurements.NumReasons]uint64{10, 20, 30, 1, 2, 3}, Limited: 4, Metrics: 77, Series: 88,
+			}
+		},
 		Limits: Limits{
-			Series: 4000, Outputs: 1000, Buckets: 9000, QueueRows: 500, QueueBytes: 65536, Connections: []int{3, 3, 9},
+			Series: 4000, Outputs: 1000, Buckets: 9000, MeasuredMetrics: 99, QueueRows: 500, QueueBytes: 65536, Connections: []int{3, 3, 9},
 		},
 		Build: Build{Version: "1.2.3", Revision: "abc"},
 	}
@@ -159,6 +165,11 @@ func TestCollector(t *testing.T) {
 		"store_forgotten_series_total": 27, "store_expiries_total": 19, "store_damaged_cells_total": 18,
 		"window_cells_total": 61, "window_cells_amended_total": 16, "window_cells_stale_total": 17, "windows_lag_seconds": 12.5,
 		"names": 98, "names_limit": 8000, "names_refused_total": 6,
+		"measurement_requests_total": 51, "measurement_requests_malformed_total": 3, "measurements_received_total": 766,
+		"measurements_accepted_total": 700, "measurement_metrics": 77, "measurement_metrics_limit": 99, "measurement_tag_sets": 88,
+		"measurement_tag_sets_limit_reached_total": 4, "measurements_refused_total{reason=invalid}": 10, "measurements_refused_total{reason=time}": 20,
+		"measurements_refused_total{reason=tag_sets}": 30, "measurements_refused_total{reason=metrics}": 1,
+		"measurements_refused_total{reason=failed}": 2, "measurements_refused_total{reason=stopping}": 3,
 		"views": 5, "measures": 4, "view_rows": 300, "views_overflowing": 1, "view_rows_exported_total": 1234,
 
 		"listener_info{address=[::]:2024,listener=pickle,protocol=pickle,transport=tcp}": 1,

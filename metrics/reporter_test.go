@@ -136,6 +136,9 @@ destinations.127_0_0_1:2004:None.spoolErrorDrops 2
 destinations.127_0_0_1:2004:None.connected 1
 httpRefused 6
 httpPanics 1
+measurementRequests 51
+measurements 766
+measurementsRefused 66
 cpuUsage 25
 memUsage 4096
 `, "\n"), "\n", " 1700000060\n")

@@ -117,6 +117,7 @@ func checkBalance(t *testing.T, d *process) samples {
 	}
 	equal("datapoints", s.sum("datapoints_accepted_total"),
 		s.sum("datapoints_matched_total"), s.sum("datapoints_unmatched_total"), s.sum("datapoints_filtered_total"))
+	equal("measurements", s.sum("measurements_received_total"), s.sum("measurements_accepted_total"), s.sum("measurements_refused_total"))
 	equal("contributions", s.sum("contributions_total"), s.sum("contributions_added_total"), s.sum("contributions_dropped_total"))
 	for _, to := range destinations {
 		equal("rows for "+to, s.sum("destination_rows_made_total", "destination", to),
