@@ -108,12 +108,18 @@ type target struct {
 	by   *ruleState
 }
 
+// same says whether both are one output.
+func (t *target) same(o *target) bool {
+	return t.spec.key == o.spec.key && string(t.name) == string(o.name)
+}
+
 // aim puts the outputs of all matches into l.targets, and behind them the series
 // itself if a stream keeps it, which a rule of rules.NewInput then need not. It
 // says whether there is a feed that Lane.Add must not serve by itself.
 func (l *Lane) aim(name []byte, matches []rules.Match, stream *ruleState) (odd bool) {
 	l.targets = l.targets[:0]
-	for _, m := range matches {
+	for i := range matches {
+		m := &matches[i]
 		if stream != nil && m.Rule.Input && string(m.Output) == string(name) {
 			continue
 		}
@@ -179,18 +185,19 @@ func isRow(name []byte, m rules.Match) bool {
 // lead to the same output. It returns 0 for a target that an earlier one covers
 // or that has left, and false where there are too many outputs.
 func (a *Aggregator) bind(l *Lane, i int) (handle, bool) {
-	to := l.targets[i]
+	to := &l.targets[i]
 	if to.spec.view != nil {
 		return a.bindView(to)
 	}
-	same := func(o target) bool { return o.spec.key == to.spec.key && string(o.name) == string(to.name) }
-	if slices.ContainsFunc(l.targets[:i], same) {
-		return 0, true
+	for k := range l.targets[:i] {
+		if to.same(&l.targets[k]) {
+			return 0, true
+		}
 	}
 	var few [4]*ruleState
 	by := append(few[:0], to.by)
-	for _, o := range l.targets[i+1:] {
-		if same(o) && !slices.Contains(by, o.by) {
+	for k := i + 1; k < len(l.targets); k++ {
+		if o := &l.targets[k]; to.same(o) && !slices.Contains(by, o.by) {
 			by = append(by, o.by)
 		}
 	}

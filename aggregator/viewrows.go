@@ -122,7 +122,7 @@ func (a *Aggregator) dismiss() {
 }
 
 // bindView is bind for a row of a view.
-func (a *Aggregator) bindView(to target) (handle, bool) {
+func (a *Aggregator) bindView(to *target) (handle, bool) {
 	a.mu.RLock()
 	v := to.by.view
 	o, missing := v.row(to.name)
@@ -158,7 +158,7 @@ func (v *view) row(output []byte) (o *output, missing bool) {
 
 // newRow makes a row, or returns nil where there are too many outputs. The caller
 // holds a.mu.
-func (a *Aggregator) newRow(v *view, to target) *output {
+func (a *Aggregator) newRow(v *view, to *target) *output {
 	if a.full() {
 		return nil
 	}
