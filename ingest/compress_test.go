@@ -179,29 +179,34 @@ func bomb(t testing.TB, compression string, size int) []byte {
 	return b.Bytes()
 }
 
-// heap is the most that the heap has ever taken from the system.
-func heap() int64 {
+// allocated is how much has ever been allocated, in bytes.
+func allocated() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapSys)
+	return int64(m.TotalAlloc)
 }
 
 // Bombs are decoded as they come and take no memory.
 func TestBombs(t *testing.T) {
+	bombs := 4
+	if raceEnabled {
+		bombs = 1
+	}
 	for _, compression := range []string{Gzip, Zstd} {
 		t.Run(compression, func(t *testing.T) {
 			in, r := start(t, Config{Listeners: []Listener{compressing(t, compression, "tcp")}})
 			small := bomb(t, compression, 64<<20)
 			last := compressed(t, compression, []byte("\na 1 1500000000\n"))
-			before := heap()
+			before := allocated()
 			c := dial(t, in, 0)
-			for range 4 {
+			for range bombs {
 				send(t, c, string(small))
 			}
 			send(t, c, string(last))
 			until(t, "the line behind them is read", func() bool { return len(r.all()) == 1 })
-			if n := heap() - before; n > 64<<20 {
-				t.Errorf("%d bytes more for bombs of %d", n, len(small))
+			// With the race detector, sync.Pool forgets at random.
+			if n := allocated() - before; n > 32<<20 && !raceEnabled {
+				t.Errorf("%d bytes allocated for bombs of %d", n, len(small))
 			}
 			refused{LineTooLong: 1}.check(t, in.Stats()[0], 1, 0)
 		})
