@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"math"
@@ -15,6 +16,8 @@ import (
 	"testing"
 	"time"
 )
+
+var soak = flag.Duration("soak", 4*time.Second, "how long TestRulesUnderLoad goes on")
 
 // ruleAPI is a daemon's rules over HTTP.
 type ruleAPI struct {
@@ -281,12 +284,13 @@ func TestRulesAndReloads(t *testing.T) {
 
 // Rules come and go while datapoints arrive: nothing is lost, no value is wrong, and
 // nothing is left over.
+//
+// It does so for 4 s, or for longer with -soak.
 func TestRulesUnderLoad(t *testing.T) {
 	t.Parallel()
 	const (
 		senders, names = 2, 50
 		churners       = 3
-		span           = 4 * time.Second
 	)
 	out := newSink(t)
 	d := start(t, settings{
@@ -302,7 +306,16 @@ func TestRulesUnderLoad(t *testing.T) {
 		fmt.Sscanf(text, "goroutine profile: total %d", &n)
 		return n
 	}
-	before := goroutines()
+	// What is in use once the garbage is collected, in bytes.
+	heap := func() (n float64) {
+		_, text := get(t, d, "/debug/pprof/heap?gc=1&debug=1")
+		_, text, _ = strings.Cut(text, "# HeapAlloc = ")
+		if _, err := fmt.Sscanf(text, "%f", &n); err != nil {
+			t.Error("the heap:", err)
+		}
+		return n
+	}
+	before, heapBefore := goroutines(), heap()
 
 	var stop atomic.Bool
 	var sent [senders]int
@@ -338,7 +351,7 @@ func TestRulesUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	time.AfterFunc(span, func() { stop.Store(true) })
+	time.AfterFunc(*soak, func() { stop.Store(true) })
 	running.Wait()
 	churning.Wait()
 
@@ -374,7 +387,11 @@ func TestRulesUnderLoad(t *testing.T) {
 		t.Errorf("rules left over: %q", got)
 	}
 	await(t, "no goroutine is left over", nil, func() bool { return goroutines() <= before+2 })
-	t.Logf("%.0f datapoints, %d changes of the rules", total, changes.Load())
+	heapAfter := heap()
+	if grown := heapAfter - heapBefore; grown > 16<<20 {
+		t.Errorf("the heap has grown by %.0f bytes", grown)
+	}
+	t.Logf("%.0f datapoints, %d changes of the rules, heap of %.1f MB before and %.1f MB after", total, changes.Load(), heapBefore/1e6, heapAfter/1e6)
 	d.stop()
 	rowsAre(out, at, map[string][]string{"stays.s0": {"1"}, "stays.s0:obvs": {fmt.Sprint(sent[0])}, "file.s1": {fmt.Sprint(sent[1])}})
 }
