@@ -89,13 +89,13 @@ func (s *Server) admitted(r *Route) http.Handler {
 
 // admit returns a request with its caller, or refuses it.
 func (s *Server) admit(w http.ResponseWriter, req *http.Request, r *Route) (*http.Request, bool) {
-	req, who, ok := s.identify(w, req, r)
+	who, ok := s.identify(w, req, r)
 	if !ok {
 		return nil, false
 	}
 	role := r.role(req.Method)
 	if !who.roles.Has(role) {
-		s.refuse(w, req, r, Forbidden, fmt.Sprintf("key %q has not the role %q, which this needs", who.name, role))
+		s.refuse(w, by(req, who), r, Forbidden, fmt.Sprintf("key %q has not the role %q, which this needs", who.name, role))
 		return nil, false
 	}
 	// A browser lets any page send a request, with the key that it remembers,
@@ -104,7 +104,7 @@ func (s *Server) admit(w http.ResponseWriter, req *http.Request, r *Route) (*htt
 		who.roles = who.roles.And(keys.Roles(0).With(keys.Read))
 	}
 	if !who.roles.Has(role) {
-		s.refuse(w, req, r, Forbidden, "a page of another site cannot ask for this")
+		s.refuse(w, by(req, who), r, Forbidden, "a page of another site cannot ask for this")
 		return nil, false
 	}
 	return by(req, who), true
@@ -117,25 +117,25 @@ func by(req *http.Request, who caller) *http.Request {
 
 // identify says who asks, or refuses those who ask too often or are not known. r is
 // nil for what no route answers.
-func (s *Server) identify(w http.ResponseWriter, req *http.Request, r *Route) (*http.Request, caller, bool) {
+func (s *Server) identify(w http.ResponseWriter, req *http.Request, r *Route) (caller, bool) {
 	key, known := s.keys.Identify(req)
 	rate, wait := s.wait(req, key, known)
 	if wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 		s.refuse(w, by(req, caller{rate: rate}), r, RateLimited, "too many requests; wait for as long as Retry-After says")
-		return nil, caller{}, false
+		return caller{}, false
 	}
 	if s.keys.Len() == 0 {
-		return req, caller{roles: keys.All, rate: rate}, true
+		return caller{roles: keys.All, rate: rate}, true
 	}
 	if !known {
 		s.unauthorized(w, by(req, caller{rate: rate}), r)
-		return nil, caller{}, false
+		return caller{}, false
 	}
 	if answer, ok := w.(*response); ok {
 		answer.key = key.Name
 	}
-	return req, caller{key.Name, key.Roles, rate}, true
+	return caller{key.Name, key.Roles, rate}, true
 }
 
 // wait counts a request to the rate of its key, or of its address where it has

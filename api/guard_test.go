@@ -347,3 +347,47 @@ func TestRefusalsAreJSON(t *testing.T) {
 		t.Errorf("%d %s: %v", w.Code, w.Body, err)
 	}
 }
+
+// A route that refuses by itself is told why, and what is left of the rate.
+func TestOwnRefusals(t *testing.T) {
+	refuse := func(w http.ResponseWriter, r *http.Request, status int, text string) {
+		w.WriteHeader(status)
+		fmt.Fprintf(w, "%+v %s", AllowanceOf(r.Context()), text)
+	}
+	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "%+v", AllowanceOf(r.Context())) })
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Config{Logger: quiet, Keys: testKeys(t), Rate: 1, Burst: 4, Routes: []Route{
+			{Path: "/own", Methods: []string{"GET"}, Role: keys.Read, Handler: answer, Refuse: refuse},
+			{Path: "/near", Methods: []string{"GET"}, Role: keys.Read, Handler: answer, Refuse: refuse, Loopback: true},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			method, path, key string
+			status            int
+			want              string
+		}{
+			{"GET", "/own", "read-key", 200, "{Limit:4 Left:3}"},
+			{"GET", "/own", "ingest-key", 403, `{Limit:4 Left:3} key "ingest" has not the role "read", which this needs`},
+			{"GET", "/own", "", 401, "{Limit:4 Left:3} a key is needed, as the user of basic authentication or as a bearer token"},
+			{"PUT", "/own", "read-key", 405, "{Limit:4 Left:2} method PUT is not allowed for /own; accepted: GET, HEAD"},
+			{"GET", "/near", "read-key", 403, "{Limit:4 Left:1} /near only answers clients on this machine"},
+			{"GET", "/own", "read-key", 200, "{Limit:4 Left:0}"},
+			{"GET", "/own", "read-key", 429, "{Limit:4 Left:0} too many requests; wait for as long as Retry-After says"},
+		} {
+			r := httptest.NewRequest(c.method, c.path, nil)
+			if c.key != "" {
+				r.SetBasicAuth(c.key, "")
+			}
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			if w.Code != c.status || w.Body.String() != c.want {
+				t.Errorf("%s %s with the key %q: %d %s, want %d %s", c.method, c.path, c.key, w.Code, w.Body, c.status, c.want)
+			}
+		}
+	})
+	if got := AllowanceOf(t.Context()); got != (Allowance{}) {
+		t.Error(got)
+	}
+}

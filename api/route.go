@@ -137,7 +137,7 @@ func (s *Server) elsewhere(index *Route) http.Handler {
 			list.ServeHTTP(w, req)
 			return
 		}
-		if _, _, ok := s.identify(w, req, nil); ok {
+		if _, ok := s.identify(w, req, nil); ok {
 			http.Error(w, fmt.Sprintf("no route %q; / lists those there are", req.URL.Path), http.StatusNotFound)
 		}
 	})

@@ -2,7 +2,6 @@
 package attributes
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/coalesce-metrics/coalesce/cell"
@@ -137,5 +136,3 @@ type Value any
 // Change is the properties that are to be, by their names. Those of attributes
 // are named "attributes.aggregate" and so on.
 type Change map[string]Value
-
-var _ Value = json.Number("")

@@ -60,6 +60,9 @@ type Book struct {
 
 // Open reads the metrics from their file.
 func Open(cfg Config) (*Book, error) {
+	if cfg.MaxMetrics < 1 || cfg.Period < MinAggregated || cfg.Period > MaxAggregated {
+		return nil, fmt.Errorf("attributes: MaxMetrics %d, Period %d; accepted: from 1, from %d to %d", cfg.MaxMetrics, cfg.Period, MinAggregated, MaxAggregated)
+	}
 	b := &Book{cfg: cfg, metrics: map[string]*Metric{}}
 	if cfg.Path == "" {
 		return b, nil

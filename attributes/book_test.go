@@ -358,6 +358,17 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+func TestOpenRefuses(t *testing.T) {
+	for _, c := range []Config{{}, {MaxMetrics: 1}, {Period: 60}, {MaxMetrics: 1, Period: 9}, {MaxMetrics: 1, Period: 601}} {
+		if _, err := Open(c); err == nil {
+			t.Errorf("%+v is accepted", c)
+		}
+	}
+	if _, err := Open(Config{MaxMetrics: 1, Period: 60, Path: filepath.Join(t.TempDir(), "none", "metrics")}); err == nil {
+		t.Error("a file in no directory is opened")
+	}
+}
+
 func TestList(t *testing.T) {
 	s := newShelf(t, "")
 	for _, name := range []string{"cpu.user", "CPU.idle", "disk", "mem.cpu", "b"} {

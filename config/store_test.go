@@ -31,6 +31,10 @@ func TestStoreProblems(t *testing.T) {
 			`f.toml:2:10: error: api_rules.period = "1500ms": not whole seconds; accepted: whole seconds such as "30s"`},
 		"half a second": {"[[keep]]\npattern = \"a\"\nperiod = \"1500ms\"",
 			`f.toml:3:10: error: keep[0].period = "1500ms": not whole seconds; accepted: whole seconds such as "10s"`},
+		"half a second of a metric": {"[measurements]\nperiod = \"10500ms\"",
+			`f.toml:2:10: error: measurements.period = "10500ms": not whole seconds; accepted: whole seconds such as "60s"`},
+		"no client": {"[measurements.ssa]\nuser_agents = [\"a\", \"b/1\"]",
+			`f.toml:2:21: error: measurements.ssa.user_agents[1] = "b/1": no product of a User-Agent; accepted: such as "librato-rails", without blanks, / and ( )`},
 		"node": {"[node]\nlisten = \":1\"",
 			`f.toml:2:10: error: node.listen = ":1": not a loopback address, and the query node asks for no key; accepted: "127.0.0.1:PORT", "[::1]:PORT", "localhost:PORT", or "" for none`},
 	} {

@@ -290,3 +290,23 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// Several changes at once are all there, or after an error none.
+func TestSeveral(t *testing.T) {
+	s := newSet(t, filepath.Join(t.TempDir(), "texts"))
+	if err := s.Append(change{"add", "a"}, change{"add", "b"}, change{"remove", "a"}, change{"add", "c"}); err != nil {
+		t.Fatal(err)
+	}
+	s.open()
+	if !slices.Equal(s.list, []string{"b", "c"}) || s.lines != 4 {
+		t.Errorf("%q in %d lines", s.list, s.lines)
+	}
+	s.f.Close() // every write fails from now on
+	if err := s.Append(change{"add", "d"}, change{"add", "e"}); err == nil {
+		t.Error("nothing failed")
+	}
+	s.open()
+	if !slices.Equal(s.list, []string{"b", "c"}) {
+		t.Errorf("%q", s.list)
+	}
+}

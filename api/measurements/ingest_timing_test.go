@@ -26,7 +26,7 @@ func newEngine(b *testing.B) (*API, *aggregator.Aggregator) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	book, err := attributes.Open(attributes.Config{MaxMetrics: 1000})
+	book, err := attributes.Open(attributes.Config{MaxMetrics: 1000, Period: 60})
 	if err != nil {
 		b.Fatal(err)
 	}
