@@ -185,13 +185,17 @@ func (a *Aggregator) complete(b *bucket, r *Recalled) {
 	if r.Cell.Count == 0 {
 		return
 	}
-	late, lateValues := b.cell, b.values
+	late, lateValues, carried := b.cell, b.values, b.carried
 	b.cell, b.values = r.Cell, r.Values
+	b.emitted, b.kept, b.carried = r.Cell.Count, r.Cell.Count, r.Cell.Count
+	b.changed, b.unkept = false, false
 	a.stat.replaced.Add(uint64(b.absorb(&late, lateValues)))
+	if b.changed || !b.out.spec.replace { // late is in it
+		b.carried += carried
+	}
 	if b.values.Len() != b.cell.Count {
 		b.values = nil // one of the two held none
 	}
-	b.emitted, b.kept = r.Cell.Count, r.Cell.Count
 	b.recalled = true
 }
 

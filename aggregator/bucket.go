@@ -60,10 +60,20 @@ type bucket struct {
 	recalled bool  // what the archive had is part of it
 	silent   bool  // nothing is emitted, because what was emitted before is not known
 	revoked  bool  // nor is it kept: its datapoints count as too old
-	carried  int64 // datapoints that an earlier run has counted
+	carried  int64 // datapoints that an earlier run has counted, with those that the archive had
 }
 
 func (b *bucket) end() int64 { return b.start + b.out.spec.period }
+
+// unsent returns how many datapoints were not emitted, and how many of these an
+// earlier run has counted. The caller holds out.mu.
+func (b *bucket) unsent() (n, carried int64) {
+	sent := b.emitted
+	if b.changed {
+		sent = 0 // they have given way
+	}
+	return max(0, b.cell.Count-sent), max(0, b.carried-sent)
+}
 
 // dropAt is when a closed bucket is forgotten.
 func (b *bucket) dropAt() float64 { return max(float64(b.end()), b.last) + b.out.timing.keep }
@@ -131,9 +141,10 @@ func (a *Aggregator) newBucket(o *output, start int64, now float64, from origin)
 	return b
 }
 
-// firstWrite returns when an open bucket is first emitted early.
+// firstWrite returns when an open bucket is first emitted early. One that makes no
+// rows is not, as it is kept only when it closes.
 func (a *Aggregator) firstWrite(o *output, now float64) float64 {
-	if w := a.cfg.WriteBack; w > 0 && w < float64(o.spec.period) && !a.cfg.EventTime {
+	if w := a.cfg.WriteBack; !o.spec.input && w > 0 && w < float64(o.spec.period) && !a.cfg.EventTime {
 		return now + w
 	}
 	return never

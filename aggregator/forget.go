@@ -64,12 +64,9 @@ func (a *Aggregator) discard(b *bucket) {
 			}
 		}
 	}
-	sent := b.emitted
-	if b.changed {
-		sent = 0 // it has given way
-	}
-	a.stat.carried.Add(uint64(max(0, b.carried-sent))) // before deleted, see Stats
-	a.stat.deleted.Add(uint64(max(0, b.cell.Count-sent)))
+	n, carried := b.unsent()
+	a.stat.carried.Add(uint64(carried)) // before deleted, see Stats
+	a.stat.deleted.Add(uint64(n))
 	b.gone = true
 	b.recall, b.closeAt, b.writeAt, b.amendAt = atHand, never, never, never
 	delete(o.buckets, b.start)

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -206,11 +207,14 @@ func TestForgetConcurrently(t *testing.T) {
 			}
 		})
 	}
+	var count atomic.Uint64
 	for n := range 2 {
 		adding.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(n), 3))
-			for range 20_000 {
+			// Until something was forgotten, however seldom that has its turn.
+			for i := 0; i < 20_000 || i < 10_000_000 && c.a.stat.deleted.Load() == 0; i++ {
 				c.add("in."+names[r.IntN(4)], 1, c.a.cfg.Now())
+				count.Add(1)
 			}
 		})
 	}
@@ -237,7 +241,7 @@ func TestForgetConcurrently(t *testing.T) {
 	}
 	s := c.a.Stats()
 	c.balance(s)
-	if s.Accepted != 40_000 || s.Dropped[Deleted] == 0 || s.Buckets != 0 || s.Outputs != 0 {
+	if s.Accepted != count.Load() || s.Dropped[Deleted] == 0 || s.Buckets != 0 || s.Outputs != 0 {
 		t.Errorf("%+v", s)
 	}
 	if s.Added < emitted {
@@ -246,4 +250,94 @@ func TestForgetConcurrently(t *testing.T) {
 	if late := s.Late; s.Added > emitted+late {
 		t.Errorf("%d were emitted, and %d came late, of %d added", emitted, late, s.Added)
 	}
+}
+
+// Of what the archive has, or an earlier run has counted, only what had not been emitted
+// is deleted, and each contribution is counted once by each run.
+func TestForgetWhatWasCompleted(t *testing.T) {
+	for name, x := range map[string]struct {
+		stream   Stream
+		late     float64 // when the measurement is from
+		restart  bool
+		deleted  uint64
+		replaced uint64 // in all runs
+	}{
+		"later":                  {rawStream, 1000.75, false, 1, 5},
+		"later after a restart":  {rawStream, 1000.75, true, 1, 5},
+		"earlier":                {rawStream, 1000.25, false, 0, 1},
+		"earlier after one":      {rawStream, 1000.25, true, 0, 1},
+		"added up":               {sumStream, 1000.75, false, 1, 0},
+		"added up after restart": {sumStream, 1000.75, true, 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, f := measuring(t, nil)
+			c.measure(c.stream(x.stream), "m", complexCell(5, 5, 1, 1, 0, 1000.5))
+			c.through(1400)
+			if len(f.cells) != 1 || c.a.Stats().Buckets != 0 {
+				t.Fatalf("kept %v", f.cells)
+			}
+			f.slow = true
+			c.measure(c.stream(x.stream), "m", plain(9, x.late))
+			first := Stats{Contributions: 6}
+			if x.restart {
+				first = c.a.Stats()
+				c.restart("")
+			}
+			c.through(1500)
+			if len(f.answers) != 1 {
+				t.Fatalf("%d questions", len(f.answers))
+			}
+			f.deliver() // and nothing is emitted yet
+			c.a.ForgetSeries([]string{"m"})
+			s := c.a.Stats()
+			c.balance(s)
+			want := Stats{Contributions: 6, Added: 6 - x.deleted}
+			if x.restart {
+				want = Stats{Contributions: x.deleted}
+			}
+			if s.Contributions != want.Contributions || s.Added != want.Added || s.Dropped[Deleted] != x.deleted || s.Replaced != x.replaced {
+				t.Errorf("%+v, want %+v", s, want)
+			}
+			if first.Contributions != 6 || first.Replaced != 0 {
+				t.Errorf("the first run counted %+v", first)
+			}
+		})
+	}
+}
+
+// What was emitted before a restart is not deleted, though it had taken the place of others.
+func TestForgetWhatWasReplaced(t *testing.T) {
+	c := start(t, 1000, "", nil)
+	c.measure(c.stream(rawStream), "m", complexCell(3, 3, 1, 1, 0, 1000))
+	c.measure(c.stream(rawStream), "m", complexCell(2, 2, 1, 1, 0, 1000.5))
+	c.measure(c.stream(rawStream), "m", plain(1, 1001))
+	c.through(1001.75) // closes the first bucket
+	c.restart("")
+	c.measure(c.stream(rawStream), "m", plain(2, 1001.5))
+	c.a.ForgetSeries([]string{"m"})
+	s := c.a.Stats()
+	c.balance(s)
+	if s.Contributions != 1 || s.Added != 0 || s.Dropped[Deleted] != 1 || s.Replaced != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// What counts as too old, because the archive has lost what it was to replace, is not
+// replaced as well.
+func TestReplacingWhatIsTooOld(t *testing.T) {
+	c, f := measuring(t, nil)
+	id := c.stream(rawStream)
+	c.measure(id, "m", complexCell(5, 5, 1, 1, 0, 1000))
+	c.through(1400)
+	f.lose(Key{"m", 1, 1000}, NotCovered)
+	c.measure(id, "m", complexCell(3, 3, 1, 1, 0, 1000.25))
+	c.through(1410)
+	c.drops(TooOld, 3)
+	c.measure(id, "m", plain(1, 1000.5))
+	c.tick(c.now + 1)
+	c.drops(TooOld, 4)
+	if s := c.a.Stats(); s.Contributions != 9 || s.Added != 5 || s.Replaced != 0 {
+		t.Errorf("%+v", s)
+	}
+	c.balance(c.a.Stats())
 }

@@ -161,6 +161,9 @@ func supersede(c, o *cell.Cell) (lost int64, changed bool) {
 func (b *bucket) replace(c *cell.Cell) (lost int64) {
 	lost, changed := supersede(&b.cell, c)
 	if changed {
+		if b.revoked && b.emitted > 0 && !b.changed {
+			lost = 0 // they count as too old already
+		}
 		b.carried, b.changed, b.unkept = 0, true, true
 		if b.part != nil {
 			b.part.cell = *c

@@ -61,9 +61,9 @@ type history struct {
 	met  map[string]int
 	text string // the rules
 
-	views    []rules.View
-	nextView int
-	replaced uint64 // by earlier runs since a crash
+	views           []rules.View
+	nextView        int
+	added, replaced uint64 // by earlier runs since a crash
 }
 
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
@@ -171,8 +171,12 @@ func (h *history) run() {
 	if n := h.m.held(); n > 0 {
 		h.m.failf("%d buckets are held in the end", n)
 	}
-	if n := h.replaced + h.a.Stats().Replaced; n != uint64(h.m.replaced) {
-		h.m.failf("%d replaced, want %d", n, h.m.replaced)
+	added, replaced := h.added+h.a.Stats().Added, h.replaced+h.a.Stats().Replaced
+	if replaced != uint64(h.m.replaced) {
+		h.m.failf("%d replaced, want %d", replaced, h.m.replaced)
+	}
+	if added-replaced != uint64(h.m.ended+h.m.twice) {
+		h.m.failf("%d added, %d replaced, but %d were emitted and %d forgotten after a restart", added, replaced, h.m.ended, h.m.twice)
 	}
 	h.count()
 }
@@ -386,6 +390,7 @@ func (h *history) restart() {
 	before := h.a
 	h.clock.restartWith(viewSet(h.t, h.text, h.views...))
 	h.m.a = h.a
+	h.added += before.Stats().Added
 	h.replaced += before.Stats().Replaced
 	h.m.restart(h.a.cfg.Rules)
 }
@@ -401,7 +406,7 @@ func (h *history) crash() {
 	h.clock.run(cfg)
 	h.m.now, h.m.a, h.m.want = h.now, h.a, Stats{}
 	h.m.forgetAll(h.now)
-	h.m.replaced, h.replaced = 0, 0
+	h.m.replaced, h.m.ended, h.m.twice, h.added, h.replaced = 0, 0, 0, 0, 0
 	h.m.setRules(cfg.Rules)
 }
 

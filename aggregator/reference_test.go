@@ -43,8 +43,12 @@ type reference struct {
 	want      Stats
 	forwarded []string
 	handed    int // how often a row changed hands
-	replaced  int // values that gave way to later ones, over all runs since a crash
-	err       error
+
+	// Values, over all runs since a crash.
+	replaced int // gave way to later ones
+	ended    int // as last emitted, of buckets that are held no more, and those in views
+	twice    int // added by one run, and forgotten by another before they were emitted
+	err      error
 }
 
 func (m *reference) failf(format string, args ...any) {

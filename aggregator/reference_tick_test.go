@@ -168,6 +168,7 @@ func (m *reference) look(b *refBucket) {
 			m.failf("%q %d is forgotten before %v", o.key, b.start, max(b.end(), b.last)+keep)
 		}
 		b.dead = true
+		m.ended += len(b.values)
 		delete(o.buckets, b.start)
 		o.emitted[b.start] = true
 		o.idle = m.now
@@ -246,6 +247,8 @@ func (m *reference) forget(name string) {
 				sent = 0 // they have given way
 			}
 			carried := max(0, b.carried-sent)
+			m.ended += sent
+			m.twice += carried
 			m.want.Dropped[Deleted] += uint64(len(b.values) - sent)
 			m.want.Added -= uint64(len(b.values) - sent - carried)
 			m.want.Contributions += uint64(carried)

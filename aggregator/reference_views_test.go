@@ -140,6 +140,7 @@ func (r *refViewRow) add(m *reference, x *arrival) Drop {
 		r.times = append(r.times, x.last)
 	}
 	r.values = append(r.values, x.values...)
+	m.ended += len(x.values)
 	mean := x.mean()
 	i := sort.Search(len(r.view.Bounds), func(i int) bool { return mean < r.view.Bounds[i] })
 	r.counts[i] += int64(len(x.values))

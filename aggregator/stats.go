@@ -22,9 +22,10 @@ type counters struct {
 //	Accepted = Matched + Unmatched + Filtered
 //	Contributions = Added + the sum of Dropped
 //
-// Over all runs that follow each other in an orderly way, and without series that
-// were forgotten, Added - Replaced is how many datapoints the buckets have in the
-// end that were emitted and kept.
+// Over all runs that follow each other in an orderly way, Added - Replaced is how many
+// datapoints the buckets have in the end that were emitted and kept, those of forgotten
+// series as they were last. What a run takes back that an earlier one has added is
+// dropped, and a contribution, of both.
 type Stats struct {
 	Accepted, Matched, Unmatched, Filtered uint64                    // datapoints
 	FilteredBy                             [naming.NumReasons]uint64 // Filtered by reason

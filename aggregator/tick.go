@@ -213,8 +213,9 @@ func (a *Aggregator) emit(b *bucket, v visit, now float64) {
 		return
 	}
 	if b.revoked {
-		a.stat.carried.Add(uint64(max(0, b.carried-b.emitted))) // before revoked, see Stats
-		a.stat.revoked.Add(uint64(b.cell.Count - b.emitted))
+		n, carried := b.unsent()
+		a.stat.carried.Add(uint64(carried)) // before revoked, see Stats
+		a.stat.revoked.Add(uint64(n))
 		b.emitted, b.changed = b.cell.Count, false
 		return
 	}
