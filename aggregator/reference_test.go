@@ -48,7 +48,8 @@ type reference struct {
 	replaced int // gave way to later ones
 	ended    int // as last emitted, of buckets that are held no more, and those in views
 	twice    int // added by one run, and forgotten by another before they were emitted
-	err      error
+
+	err error
 }
 
 func (m *reference) failf(format string, args ...any) {

@@ -24,8 +24,8 @@ type counters struct {
 //
 // Over all runs that follow each other in an orderly way, Added - Replaced is how many
 // datapoints the buckets have in the end that were emitted and kept, those of forgotten
-// series as they were last. What a run takes back that an earlier one has added is
-// dropped, and a contribution, of both.
+// series as they were last. What a run drops though an earlier one has added it counts
+// as a contribution in both.
 type Stats struct {
 	Accepted, Matched, Unmatched, Filtered uint64                    // datapoints
 	FilteredBy                             [naming.NumReasons]uint64 // Filtered by reason
