@@ -4,7 +4,6 @@ import (
 	"math"
 	"sync"
 
-	"github.com/coalesce-metrics/coalesce/cell"
 	"github.com/coalesce-metrics/coalesce/naming"
 	"github.com/coalesce-metrics/coalesce/plaintext"
 	"github.com/coalesce-metrics/coalesce/rules"
@@ -47,20 +46,6 @@ type Lane struct {
 	_ [64]byte // lanes are written by different cores
 }
 
-// slot is a lane's part of one bucket of one feed. A span of 0 marks an empty one.
-type slot struct {
-	start  int64
-	span   uint32 // the period; long periods do not take the fast way
-	gen    uint16
-	values *cell.Values
-	cell   cell.Cell
-}
-
-type otherKey struct {
-	num   uint32
-	start int64
-}
-
 // laneCount is what a lane has counted since the start.
 type laneCount struct {
 	accepted             uint64
@@ -72,13 +57,6 @@ type laneCount struct {
 	dropped              [NumDrops]uint64
 	forwarded            uint64
 	learned              uint64
-}
-
-// run is a stretch of the read buffer whose lines are passed on as they are.
-type run struct {
-	buf      []byte
-	from, to uint32
-	n        int
 }
 
 // Acquire takes a free lane, or waits for one. The caller must Release it.
@@ -265,11 +243,18 @@ func (l *Lane) gather(ref series.Ref) bool {
 
 // add adds a value to one output.
 func (l *Lane) add(f *feed, v, t float64) {
+	if int(f.num) < len(l.slots) && !f.odd {
+		s := &l.slots[f.num]
+		if uint64(int64(t)-s.start) < uint64(s.span) && t >= 0 && t <= l.limit && s.gen == f.gen {
+			l.addTo(s, v, t)
+			return
+		}
+	}
 	if f.odd {
 		l.addOdd(f, v, t)
 		return
 	}
-	s, reason, other := l.slotAt(f, t)
+	s, reason, other := l.slot(f, t)
 	switch {
 	case other != nil:
 		l.add(other, v, t)
@@ -278,17 +263,6 @@ func (l *Lane) add(f *feed, v, t float64) {
 	default:
 		l.addTo(s, v, t)
 	}
-}
-
-// slotAt is slot, and quick where the bucket is the newest.
-func (l *Lane) slotAt(f *feed, t float64) (*slot, Drop, *feed) {
-	if int(f.num) < len(l.slots) {
-		s := &l.slots[f.num]
-		if uint64(int64(t)-s.start) < uint64(s.span) && t >= 0 && t <= l.limit && s.gen == f.gen {
-			return s, added, nil
-		}
-	}
-	return l.slot(f, t)
 }
 
 func (l *Lane) addTo(s *slot, v, t float64) {
@@ -309,154 +283,5 @@ func (l *Lane) drop(f *feed, reason Drop, n uint64) {
 			r.dropped.Add(n)
 			r.matched.Add(n)
 		}
-	}
-}
-
-// oldest is the least second that buckets are kept for; below it starts would
-// not be exact as float64.
-const oldest = -1 << 53
-
-// slot finds or begins the lane's part of the bucket that a datapoint of time t
-// belongs to. Where the datapoint belongs to the output that this one follows,
-// or the output has just left, it returns the feed to go on with.
-func (l *Lane) slot(f *feed, t float64) (*slot, Drop, *feed) {
-	switch {
-	case t > l.limit || t > -oldest:
-		return nil, TooNew, nil
-	case !(t >= oldest): // so that NaN is no time either
-		return nil, TooOld, nil
-	}
-	sec := int64(math.Floor(t))
-	o := f.out
-	if o.spec.view != nil {
-		s, reason := l.viewSlot(f)
-		return s, reason, nil
-	}
-	o.mu.Lock()
-	if o.hasLeft.Load() {
-		o.mu.Unlock()
-		if f = l.agg.successor(f); f == nil {
-			return nil, OutputsFull, nil
-		}
-		return nil, added, f
-	}
-	if owner, reason := o.ownerAt(sec); owner != o {
-		o.mu.Unlock()
-		if l.agg.reclaim(f) {
-			return nil, added, f
-		}
-		if owner == nil {
-			return nil, reason, nil
-		}
-		by := f.rules
-		if owner.spec.replace {
-			if !f.measured() {
-				return nil, Conflict, nil
-			}
-			// Which is later is known within one feed only.
-			if st := owner.rule.Load(); st != nil {
-				by = []*ruleState{st}
-			}
-		}
-		f, reason = l.agg.feedTo(owner, by)
-		return nil, reason, f
-	}
-	start, reason := l.agg.admit(o, sec, l.now)
-	values, until := o.values, o.until(sec)
-	o.mu.Unlock()
-	if reason != added {
-		return nil, reason, nil
-	}
-	s := l.place(f, start)
-	if s.span == 0 {
-		s.start, s.gen = start, f.gen
-		s.span = uint32(min(min(until, start+o.spec.period)-start, math.MaxUint32))
-		if values {
-			s.values = new(cell.Values)
-		}
-	}
-	return s, added, nil
-}
-
-// place returns the slot for a bucket: the feed's own if the bucket is the
-// newest, else one among the others.
-func (l *Lane) place(f *feed, start int64) *slot {
-	if int(f.num) >= len(l.slots) {
-		grown := make([]slot, max(int(f.num)+1, 2*len(l.slots), 64))
-		copy(grown, l.slots)
-		l.slots = grown
-	}
-	s := &l.slots[f.num]
-	if s.span != 0 && s.start == start {
-		return s
-	}
-	key := otherKey{f.num, start}
-	if o := l.others[key]; o != nil {
-		return o
-	}
-	switch {
-	case s.span == 0:
-	case start > s.start:
-		// The older bucket moves aside; its stragglers are few.
-		old := *s
-		l.others[otherKey{f.num, s.start}] = &old
-		*s = slot{}
-	default:
-		s = &slot{}
-		l.others[key] = s
-	}
-	return s
-}
-
-// takeOut hands the lane's part of a bucket to it.
-func (l *Lane) takeOut(f *feed, b *bucket) (n int64) {
-	var replaced int64
-	if int(f.num) < len(l.slots) {
-		s := &l.slots[f.num]
-		if s.span != 0 && s.gen == f.gen && s.start == b.start {
-			n = s.cell.Count
-			replaced = b.absorb(&s.cell, s.values)
-			*s = slot{}
-		}
-	}
-	if len(l.others) > 0 {
-		key := otherKey{f.num, b.start}
-		if s := l.others[key]; s != nil && s.gen == f.gen {
-			n += s.cell.Count
-			replaced += b.absorb(&s.cell, s.values)
-			delete(l.others, key)
-		}
-	}
-	l.count.replaced += uint64(replaced)
-	return n
-}
-
-// forward passes a datapoint on, as it came where it is well-formed.
-func (l *Lane) forward(b *plaintext.Batch, i int) {
-	p := &b.Points[i]
-	l.count.forwarded++
-	if !p.Verbatim {
-		l.send(b.Name(i), p)
-		return
-	}
-	if l.run.n == 0 || l.run.to != p.Start || &l.run.buf[0] != &b.Buf[0] {
-		l.flushRun()
-		l.run = run{buf: b.Buf, from: p.Start}
-	}
-	l.run.to = p.End
-	l.run.n++
-}
-
-// send passes a datapoint on in a line of its own.
-func (l *Lane) send(name []byte, p *plaintext.Point) {
-	l.flushRun()
-	l.scratch = plaintext.Append(l.scratch[:0], name, p.Value, p.Time)
-	l.agg.cfg.Forward(l.scratch, 1)
-}
-
-func (l *Lane) flushRun() {
-	if l.run.n > 0 {
-		l.agg.cfg.Forward(l.run.buf[l.run.from:l.run.to], l.run.n)
-		l.run = run{}
 	}
 }

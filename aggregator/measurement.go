@@ -145,6 +145,17 @@ func (l *Lane) addCell(f *feed, c *cell.Cell, t float64) {
 	}
 }
 
+// slotAt is slot, and quick where the bucket is the newest.
+func (l *Lane) slotAt(f *feed, t float64) (*slot, Drop, *feed) {
+	if int(f.num) < len(l.slots) {
+		s := &l.slots[f.num]
+		if uint64(int64(t)-s.start) < uint64(s.span) && t >= 0 && t <= l.limit && s.gen == f.gen {
+			return s, added, nil
+		}
+	}
+	return l.slot(f, t)
+}
+
 // supersede puts into c the one of the two that is later, at a tie o. It returns
 // how many datapoints the other has, and whether c is another than before.
 func supersede(c, o *cell.Cell) (lost int64, changed bool) {
