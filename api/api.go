@@ -217,7 +217,7 @@ func (s *Server) panicked(answer *response, r *http.Request, p any) any {
 		return http.ErrAbortHandler
 	}
 	clear(answer.Header())
-	http.Error(answer, "internal error; the log of the daemon has more", http.StatusInternalServerError)
+	replyError(answer, http.StatusInternalServerError, "internal error; the log of the daemon has more")
 	return nil
 }
 

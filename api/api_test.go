@@ -60,11 +60,11 @@ func TestRouting(t *testing.T) {
 		"slash behind":         {"GET", "/render/", "", "", 200, "/render/", ""},
 		"post":                 {"POST", "/render/", "target=a", "", 200, "/render/ target=a", ""},
 		"head":                 {"HEAD", "/render", "", "", 200, "", ""},
-		"below an exact one":   {"GET", "/render/x", "", "", 404, `no route "/render/x"; / lists`, ""},
+		"below an exact one":   {"GET", "/render/x", "", "", 404, `{"error":"no route \"/render/x\"; / lists`, ""},
 		"below":                {"DELETE", "/v1/rules/17/", "", "", 200, "/v1/rules/17/", ""},
 		"root of what's below": {"GET", "/v1/rules", "", "", 200, "/v1/rules", ""},
-		"unknown":              {"GET", "/nothing", "", "", 404, `no route "/nothing"`, ""},
-		"wrong method":         {"PUT", "/render", "", "", 405, "method PUT is not allowed for /render; accepted: GET, POST, HEAD", "GET, POST, HEAD"},
+		"unknown":              {"GET", "/nothing", "", "", 404, `{"error":"no route \"/nothing\"`, ""},
+		"wrong method":         {"PUT", "/render", "", "", 405, `{"error":"method PUT is not allowed for /render; accepted: GET, POST, HEAD"}`, "GET, POST, HEAD"},
 		"wrong method, slash":  {"DELETE", "/render/", "", "", 405, "method DELETE", "GET, POST, HEAD"},
 		"head without get":     {"HEAD", "/tags/set", "", "", 405, "", "POST"},
 		"index":                {"GET", "/", "", "", 200, "/v1/rules  GET, DELETE  rules\n", ""},
@@ -85,6 +85,9 @@ func TestRouting(t *testing.T) {
 			newServer(t, quiet, testRoutes...).ServeHTTP(w, r)
 			if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) || w.Header().Get("Allow") != c.allow {
 				t.Errorf("%d, Allow %q, %.200s\nwant %d, Allow %q, %.200s", w.Code, w.Header().Get("Allow"), w.Body, c.status, c.allow, c.want)
+			}
+			if kind := w.Header().Get("Content-Type"); (c.status == 403 || c.status == 404 || c.status == 405) && kind != "application/json" {
+				t.Errorf("%d with the Content-Type %q", w.Code, kind)
 			}
 		})
 	}

@@ -183,9 +183,14 @@ func (s *Server) refuse(w http.ResponseWriter, req *http.Request, r *Route, why 
 		r.Refuse(w, req, refusals[why].status, text)
 		return
 	}
+	replyError(w, refusals[why].status, text)
+}
+
+// replyError answers what the server says itself, for whatever route it is.
+func replyError(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(refusals[why].status)
+	w.WriteHeader(status)
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.Encode(map[string]string{"error": text})

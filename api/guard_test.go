@@ -102,12 +102,12 @@ func TestKeys(t *testing.T) {
 		"unsaid, not read":      {"GET", "/unsaid", "read-key", 403, lacks("read", "manage")},
 		"all":                   {"POST", "/manage", "all-key", 200, `"all" read ingest manage`},
 		"wrong method":          {"PUT", "/read", "read-key", 405, ""},
-		"loopback, key":         {"GET", "/debug", "manage-key", 403, "/debug only answers clients on this machine"},
+		"loopback, key":         {"GET", "/debug", "manage-key", 403, `{"error":"/debug only answers clients on this machine"}`},
 		"loopback, no key":      {"GET", "/debug", "", 401, none},
 		"index":                 {"GET", "/", "read-key", 200, ""},
 		"index, no key":         {"GET", "/", "", 401, none},
 		"index, no role":        {"GET", "/", "ingest-key", 403, lacks("ingest", "read")},
-		"unknown route":         {"GET", "/nothing", "ingest-key", 404, `no route "/nothing"; / lists those there are`},
+		"unknown route":         {"GET", "/nothing", "ingest-key", 404, `{"error":"no route \"/nothing\"; / lists those there are"}`},
 		"unknown route, no key": {"GET", "/nothing", "", 401, none},
 	} {
 		t.Run(name, func(t *testing.T) {

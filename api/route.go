@@ -100,7 +100,7 @@ func (r *Route) refuse(w http.ResponseWriter, req *http.Request, status int, tex
 		r.Refuse(w, req, status, text)
 		return
 	}
-	http.Error(w, text, status)
+	replyError(w, status, text)
 }
 
 func fromLoopback(req *http.Request) bool {
@@ -138,7 +138,7 @@ func (s *Server) elsewhere(index *Route) http.Handler {
 			return
 		}
 		if _, ok := s.identify(w, req, nil); ok {
-			http.Error(w, fmt.Sprintf("no route %q; / lists those there are", req.URL.Path), http.StatusNotFound)
+			replyError(w, http.StatusNotFound, fmt.Sprintf("no route %.300q; / lists those there are", req.URL.Path))
 		}
 	})
 }

@@ -129,8 +129,8 @@ type Problems []Problem
 // Error returns the first.
 func (p Problems) Error() string { return p[0].Property + " " + p[0].Text }
 
-// Value is what a property is to be: nil for its default, a bool, a string or a
-// json.Number.
+// Value is what a property is to be: nil for its default, a bool, a string, a
+// json.Number, or a json.RawMessage, which no property accepts.
 type Value any
 
 // Change is the properties that are to be, by their names. Those of attributes

@@ -1,6 +1,7 @@
 package attributes
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -17,6 +18,7 @@ var properties = map[string]func(m *Metric, v Value) error{
 	"description":  func(m *Metric, v Value) error { return setOptional(&m.Description, v, MaxText) },
 	"period":       func(m *Metric, v Value) error { return setPeriod(&m.Period, v) },
 	"type":         setType,
+	"attributes":   noObject, // those in an object come under their own names
 
 	"attributes.aggregate":           func(m *Metric, v Value) error { return setBool(&m.Attributes.Aggregate, v) },
 	"attributes.summarize_function":  setSummary,
@@ -113,6 +115,14 @@ var inName = func() (set [256]bool) {
 	return set
 }()
 
+// shown returns what was given as it was written.
+func shown(v Value) string {
+	if raw, ok := v.(json.RawMessage); ok {
+		return string(raw)
+	}
+	return fmt.Sprint(v)
+}
+
 func setOptional(p **string, v Value, limit int) error {
 	var text string
 	if err := setText(&text, v, limit); err != nil {
@@ -127,7 +137,7 @@ func setOptional(p **string, v Value, limit int) error {
 func setText(p *string, v Value, limit int) error {
 	text, ok := v.(string)
 	if !ok || len(text) > limit || !utf8.ValidString(text) {
-		return fmt.Errorf("%.100q; accepted: a text of at most %d bytes", fmt.Sprint(v), limit)
+		return fmt.Errorf("%.100q; accepted: a text of at most %d bytes", shown(v), limit)
 	}
 	*p = text
 	return nil
@@ -141,15 +151,15 @@ func setBool(p *bool, v Value) error {
 	case false, "false", "0":
 		*p = false
 	default:
-		return fmt.Errorf("%.100q; accepted: true or false", fmt.Sprint(v))
+		return fmt.Errorf("%.100q; accepted: true or false", shown(v))
 	}
 	return nil
 }
 
 func setPeriod(p *int64, v Value) error {
-	n, err := strconv.ParseInt(fmt.Sprint(v), 10, 64)
+	n, err := strconv.ParseInt(shown(v), 10, 64)
 	if err != nil || n < 1 || n > MaxPeriod {
-		return fmt.Errorf("%.100q; accepted: whole seconds from 1 to %d", fmt.Sprint(v), MaxPeriod)
+		return fmt.Errorf("%.100q; accepted: whole seconds from 1 to %d", shown(v), MaxPeriod)
 	}
 	*p = n
 	return nil
@@ -159,13 +169,20 @@ func setNumber(p **float64, v Value) error {
 	if *p = nil; v == "" {
 		return nil
 	}
-	text := fmt.Sprint(v)
+	text := shown(v)
 	x, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(x) || math.IsInf(x, 0) || strings.ContainsAny(text, "_xXpP") {
 		return fmt.Errorf("%.100q; accepted: a number, or null for none", text)
 	}
 	*p = &x
 	return nil
+}
+
+func noObject(_ *Metric, v Value) error {
+	if v == "" {
+		return nil
+	}
+	return fmt.Errorf("%.100q; accepted: an object", shown(v))
 }
 
 func setType(m *Metric, v Value) error {
@@ -175,17 +192,17 @@ func setType(m *Metric, v Value) error {
 	case "": // as clients write that do not mean to change it
 		return nil
 	}
-	return m.Type.UnmarshalText([]byte(fmt.Sprint(v)))
+	return m.Type.UnmarshalText([]byte(shown(v)))
 }
 
 func setSummary(m *Metric, v Value) error {
-	return m.Attributes.Summary.UnmarshalText([]byte(fmt.Sprint(v)))
+	return m.Attributes.Summary.UnmarshalText([]byte(shown(v)))
 }
 
 func setColor(m *Metric, v Value) error {
 	text, _ := v.(string)
 	if _, err := strconv.ParseUint(strings.TrimPrefix(text, "#"), 16, 32); v != "" && (len(text) != 7 || text[0] != '#' || err != nil) {
-		return fmt.Errorf("%.100q; accepted: #RRGGBB", fmt.Sprint(v))
+		return fmt.Errorf("%.100q; accepted: #RRGGBB", shown(v))
 	}
 	m.Attributes.Color = text
 	return nil

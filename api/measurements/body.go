@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
 )
@@ -14,11 +15,11 @@ import (
 // or an *http.MaxBytesError.
 func (b *batch) read(r *http.Request, limit int64) error {
 	var err error
-	switch encoding := r.Header.Get("Content-Encoding"); encoding {
+	switch encoding := r.Header.Get("Content-Encoding"); strings.ToLower(encoding) {
 	case "", "identity":
 		b.body, err = readAll(b.body, r.Body, limit)
 		return err
-	case "gzip":
+	case "gzip", "x-gzip":
 	default:
 		return badRequest(http.StatusUnsupportedMediaType, "Content-Encoding %.100q; accepted: gzip, or none", encoding)
 	}

@@ -180,6 +180,11 @@ func TestOtherRefusals(t *testing.T) {
 		}
 	}
 	d := newDesk(t)
+	for _, encoding := range []string{"GZIP", "x-gzip"} {
+		if w := d.post(zip(body), "Content-Encoding", encoding); w.Code != http.StatusAccepted {
+			t.Errorf("%q: %d %s", encoding, w.Code, w.Body)
+		}
+	}
 	for _, kind := range []string{"", "application/json; charset=utf-8", "Application/JSON"} {
 		if w := d.post(body, "Content-Type", kind); w.Code != http.StatusAccepted {
 			t.Errorf("%q: %d %s", kind, w.Code, w.Body)

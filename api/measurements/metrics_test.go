@@ -74,8 +74,11 @@ func TestOneMetric(t *testing.T) {
 		{"no object", "PUT", "/cpu_temp", `[]`, 400, `"request":["body: no JSON object`},
 		{"not JSON", "PUT", "/cpu_temp", `{"a"}`, 400, `"request":["body: byte 4`},
 		{"method", "POST", "/cpu_temp", "", 405, "method POST is not allowed for /v1/metrics/{name}; accepted: GET, PUT, DELETE, HEAD"},
-		{"array for a property", "PUT", "/cpu_temp", `{"period":[1]}`, 400, `"period":["\"`},
-		{"attributes are a text", "PUT", "/cpu_temp", `{"attributes":"x"}`, 204, ``},
+		{"array for a property", "PUT", "/cpu_temp", `{"period":[1],"description":[2],"attributes":{"aggregate":{"a":3}}}`, 400,
+			`"params":{"attributes.aggregate":["\"{\\\"a\\\":3}\"; accepted: true or false"],"description":["\"[2]\"; accepted: a text of at most 1024 bytes"],"period":["\"[1]\"; accepted`},
+		{"attributes are a text", "PUT", "/cpu_temp", `{"attributes":"x"}`, 400, `"params":{"attributes":["\"x\"; accepted: an object"]}`},
+		{"attributes are an array", "PUT", "/cpu_temp", `{"attributes":[1]}`, 400, `"params":{"attributes":["\"[1]\"; accepted: an object"]}`},
+		{"attributes are null", "PUT", "/cpu_temp", `{"attributes":null}`, 204, ``},
 	} {
 		if w := d.ask(c.method, MetricsPath+c.path, c.body); w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
 			t.Errorf("%s: %d %s", c.name, w.Code, w.Body)
