@@ -44,6 +44,7 @@ func Compile(r Rule, o Options) (*Rule, error) {
 		return nil, err
 	}
 	r.strict = o.Strict
+	written := r.Output
 	choice := 0 // where one stands outside a group
 	errs := compileRule(&r, prefix, func(_ string, col int, msg string) {
 		if msg == choiceHint {
@@ -51,7 +52,7 @@ func Compile(r Rule, o Options) (*Rule, error) {
 		}
 	})
 	if o.Strict && len(errs) == 0 {
-		errs = strict(&r, choice)
+		errs = strict(&r, written, choice)
 	}
 	if len(errs) > 0 {
 		return nil, errs[0]

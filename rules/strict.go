@@ -8,19 +8,18 @@ import (
 
 var fieldName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// strict says what Options.Strict refuses of a compiled rule. choice is the column of a choice outside a group, or 0.
-func strict(r *Rule, choice int) []*Error {
+// strict says what Options.Strict refuses of a compiled rule. output is as it was written, without the prefix; choice is
+// the column of a choice outside a group, or 0.
+func strict(r *Rule, output string, choice int) []*Error {
 	fail := func(part string, col int, msg string) []*Error { return []*Error{{part, col, msg}} }
 	if choice > 0 {
 		return fail(PartPattern, choice, choiceHint)
 	}
-	name, _, _ := strings.Cut(r.Pattern, ";")
-	at := 1
-	for node := range strings.SplitSeq(name, ".") {
-		if node == "" {
-			return fail(PartPattern, at, "a node without text: expected one between every two dots, with * for any")
-		}
-		at += utf8.RuneCountInString(node) + 1
+	if col := emptyNode(r.Pattern); col > 0 {
+		return fail(PartPattern, col, "a node without text: expected one between every two dots, with * for any")
+	}
+	if col := emptyNode(output); col > 0 {
+		return fail(PartOutput, col, "a node without text: expected one between every two dots")
 	}
 	for _, f := range r.Fields {
 		if !fieldName.MatchString(f) {
@@ -29,4 +28,17 @@ func strict(r *Rule, choice int) []*Error {
 		}
 	}
 	return nil
+}
+
+// emptyNode returns the column of the first node without text, or 0. Dots in tags end none.
+func emptyNode(text string) int {
+	name, _, _ := strings.Cut(text, ";")
+	at := 1
+	for node := range strings.SplitSeq(name, ".") {
+		if node == "" {
+			return at
+		}
+		at += utf8.RuneCountInString(node) + 1
+	}
+	return 0
 }

@@ -23,12 +23,16 @@ func TestStrict(t *testing.T) {
 		"node is empty":       {"ä..b", "b", "pattern, column 3: a node without text"},
 		"last node is empty":  {"a.", "b", "pattern, column 3: a node without text"},
 		"dots in a tag":       {"a;k=x..y", "b", ""},
+		"output, empty node":  {"a", "ä..b", "output, column 3: a node without text"},
+		"output, last node":   {"a", "b.", "output, column 3: a node without text"},
+		"output, only dots":   {"a", "..", "output, column 1: a node without text"},
+		"output, dots in tag": {"a", "b;k=x..y", ""},
 		"letters":             {"ö.<é>", "b", "pattern, column 4: field é"},
 		"underscore":          {"a.<_x1>", "b.<_x1>", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := Rule{Pattern: c.pattern, Output: c.output, Period: 30, Methods: []cell.Method{cell.Avg}}
-			_, err := Compile(r, Options{Strict: true})
+			_, err := Compile(r, Options{Strict: true, Prefix: "aggregates."})
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
