@@ -412,7 +412,8 @@ func checkBalance(t *testing.T, got map[string]float64) {
 	}
 }
 
-// Rules that stand in no file may have one name; they are one sample then.
+// Rules that stand in no file may have one name; they are one sample then. Those made
+// over HTTP are one whatever their name is, as a key must not see those of others.
 func TestRulesOfOneName(t *testing.T) {
 	all := []aggregator.RuleStats{
 		{File: "r.conf", Line: 1, Output: "a", Matched: 1},
@@ -422,8 +423,11 @@ func TestRulesOfOneName(t *testing.T) {
 		{File: "keep[0]", Output: "a", Matched: 16},
 		{File: "api", Output: "a", Matched: 32, Dropped: 2, Outputs: 2, Closed: 2, Late: 2, Amended: 2},
 	}
-	want := append([]aggregator.RuleStats{}, all[:5]...)
-	want[2] = aggregator.RuleStats{File: "api", Output: "a", Matched: 36, Dropped: 3, Outputs: 3, Closed: 3, Late: 3, Amended: 3}
+	want := []aggregator.RuleStats{
+		all[0], all[1],
+		{File: "api", Output: "made over HTTP", Matched: 44, Dropped: 3, Outputs: 3, Closed: 3, Late: 3, Amended: 3},
+		all[4],
+	}
 	src := Sources{Rules: func() []aggregator.RuleStats { return append([]aggregator.RuleStats{}, all...) }}
 	if diff := cmp.Diff(want, src.read().rules); diff != "" {
 		t.Error(diff)

@@ -6,15 +6,24 @@ import (
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/api"
+	"github.com/coalesce-metrics/coalesce/rulebook"
 	"github.com/coalesce-metrics/coalesce/upstream"
 )
 
+// madeOverHTTP stands for what those who made rules over HTTP called their outputs.
+const madeOverHTTP = "made over HTTP"
+
 // mergeRules adds up the rules that go by one name, because they stand in no file.
+// Those made over HTTP go by one: a key sees no other's rules, and there may be
+// thousands of them.
 func mergeRules(all []aggregator.RuleStats) []aggregator.RuleStats {
 	type name struct{ file, output string }
 	at := make(map[name]int)
 	merged := all[:0]
 	for _, r := range all {
+		if r.File == rulebook.File {
+			r.Output = madeOverHTTP
+		}
 		n := name{r.File, r.Output}
 		i, known := at[n]
 		switch {
