@@ -95,7 +95,7 @@ func (s *Server) admit(w http.ResponseWriter, req *http.Request, r *Route) (*htt
 	}
 	role := r.role(req.Method)
 	if !who.roles.Has(role) {
-		s.refuse(w, by(req, who), r, Forbidden, fmt.Sprintf("key %q has not the role %q, which this needs", who.name, role))
+		s.refuse(w, by(req, who), r, Forbidden, fmt.Sprintf("key %q does not have the role %q, which this needs", who.name, role))
 		return nil, false
 	}
 	// A browser lets any page send a request, with the key that it remembers,

@@ -73,7 +73,7 @@ func guarded(t testing.TB, cfg Config) *Server {
 func TestKeys(t *testing.T) {
 	const unknown, none = `{"error":"the key is not known here"}`, `{"error":"a key is needed, as the user of basic authentication or as a bearer token"}`
 	lacks := func(name, role string) string {
-		return fmt.Sprintf(`{"error":"key \"%s\" has not the role \"%s\", which this needs"}`, name, role)
+		return fmt.Sprintf(`{"error":"key \"%s\" does not have the role \"%s\", which this needs"}`, name, role)
 	}
 	for name, c := range map[string]struct {
 		method, path, key string // the key "" is none
@@ -369,7 +369,7 @@ func TestOwnRefusals(t *testing.T) {
 			want              string
 		}{
 			{"GET", "/own", "read-key", 200, "{Limit:4 Left:3}"},
-			{"GET", "/own", "ingest-key", 403, `{Limit:4 Left:3} key "ingest" has not the role "read", which this needs`},
+			{"GET", "/own", "ingest-key", 403, `{Limit:4 Left:3} key "ingest" does not have the role "read", which this needs`},
 			{"GET", "/own", "", 401, "{Limit:4 Left:3} a key is needed, as the user of basic authentication or as a bearer token"},
 			{"PUT", "/own", "read-key", 405, "{Limit:4 Left:2} method PUT is not allowed for /own; accepted: GET, HEAD"},
 			{"GET", "/near", "read-key", 403, "{Limit:4 Left:1} /near only answers clients on this machine"},

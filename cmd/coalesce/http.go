@@ -76,7 +76,7 @@ func (d *daemon) newWeb() (*web, error) {
 		return nil, err
 	}
 	if w.ln, err = net.Listen("tcp", d.cfg.HTTP.Listen); err != nil {
-		return nil, fmt.Errorf("http: %w", err)
+		return nil, fmt.Errorf("http: %w (key http.listen, flag --http)", err)
 	}
 	return w, nil
 }

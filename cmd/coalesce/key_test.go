@@ -162,7 +162,7 @@ func TestKeysOfDaemon(t *testing.T) {
 		}
 	}
 	// A message that sends a value needs the role for that.
-	if _, body := askAs(t, client, reader, "POST", base+"/v1/query", record); !strings.Contains(body, `has not the role \"ingest\"`) {
+	if _, body := askAs(t, client, reader, "POST", base+"/v1/query", record); !strings.Contains(body, `does not have the role \"ingest\"`) {
 		t.Errorf("record_metric: %s", body)
 	}
 	_, numbers := askAs(t, client, reader, "GET", base+"/metrics", "")

@@ -204,7 +204,7 @@ func (s *nodeSource) Cells(ctx context.Context, metric string, from, until int64
 // Record implements node.Source.
 func (s *nodeSource) Record(ctx context.Context, metric string, value float64, tags map[string]string, at float64) error {
 	if !api.Allowed(ctx, keys.Ingest) {
-		return fmt.Errorf("%w: the key has not the role %q", node.ErrRefused, keys.Ingest)
+		return fmt.Errorf("%w: the key does not have the role %q", node.ErrRefused, keys.Ingest)
 	}
 	name, err := naming.Join(metric, tags)
 	if err != nil {
