@@ -88,6 +88,7 @@ type refBucket struct {
 	rough         bool
 	changed       bool    // replaced since the last emission
 	last          float64 // the clock when its last datapoint came
+	heard         float64 // or when a Tick by an earlier clock may first have seen it
 	grace         float64
 	closeBy       float64 // it must be closed then
 	amendBy       float64 // late values must be emitted then, and not before
@@ -433,14 +434,14 @@ func (m *reference) contribute(o *refOutput, x *arrival, own bool) Drop {
 		if m.held() >= m.cfg.MaxBuckets {
 			return BucketsFull
 		}
-		b = &refBucket{out: o, start: start, last: m.now, amendBy: never, grace: o.timing.grace, sentAt: math.Inf(-1)}
+		b = &refBucket{out: o, start: start, last: m.now, heard: m.now, amendBy: never, grace: o.timing.grace, sentAt: math.Inf(-1)}
 		b.closeBy = max(b.end(), m.now) + b.grace
 		o.buckets[start] = b
 	}
 	if b.closed && b.amendBy == never {
 		b.amendBy = max(m.now, b.sentAt) + o.timing.amend
 	}
-	b.last = max(b.last, m.now)
+	b.last, b.heard = max(b.last, m.now), max(b.heard, m.now)
 	m.fill(b, x)
 	return added
 }

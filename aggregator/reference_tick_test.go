@@ -130,6 +130,7 @@ func (m *reference) ownRows(b *refBucket) []string {
 // look checks the state of a bucket after a Tick.
 func (m *reference) look(b *refBucket) {
 	o := b.out
+	b.heard = min(b.heard, m.now)
 	if len(m.ownRows(b)) == 0 {
 		m.failf("%q %d makes no row", o.key, b.start)
 	}
@@ -163,9 +164,8 @@ func (m *reference) look(b *refBucket) {
 			m.failf("%q %d is not amended, it should have been at %v", o.key, b.start, b.amendBy)
 		}
 	case real == nil:
-		// The clock may have been set back a little since.
-		if m.now < max(b.end(), min(b.last, m.now))+keep {
-			m.failf("%q %d is forgotten before %v", o.key, b.start, max(b.end(), b.last)+keep)
+		if m.now < max(b.end(), b.heard)+keep {
+			m.failf("%q %d is forgotten before %v", o.key, b.start, max(b.end(), b.heard)+keep)
 		}
 		b.dead = true
 		m.ended += len(b.values)
