@@ -15,7 +15,7 @@ import (
 // eight bytes little-endian, texts carry their length. Version 1:
 //
 //	checkpoint = magic, saved, notBefore, departure, #rules, ID..., #outputs, output...,
-//	             #departed, (row, span)..., #claims, claim...
+//	             #departed, (row, span)..., #claims, claim...[, #forgotten, row...]
 //	output     = name, period, #methods, method..., index of rule or -1, flags[, others][, turn], grace,
 //	             amend, keep, #spans, span..., #buckets, bucket...
 //	bucket     = start, flags, closeAt, amendAt, last, sentAt, emitted, cell[, part]
@@ -94,6 +94,7 @@ func (a *Aggregator) Checkpoint() []byte {
 			e.term(t, index)
 		}
 	}
+	e.forgotten(a.departed)
 	return binary.LittleEndian.AppendUint32(e.buf, crc32.Checksum(e.buf, castagnoli))
 }
 
@@ -106,6 +107,23 @@ func (e *encoder) float(x float64) {
 	e.buf = binary.LittleEndian.AppendUint64(e.buf, math.Float64bits(x))
 }
 func (e *encoder) text(s string) { e.uint(uint64(len(s))); e.buf = append(e.buf, s...) }
+
+// forgotten writes the rows that ForgetSeries has forgotten, and nothing if there are none.
+func (e *encoder) forgotten(departed map[string]leftRow) {
+	var rows []string
+	for row, s := range departed {
+		if s.forgotten {
+			rows = append(rows, row)
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	e.uint(uint64(len(rows)))
+	for _, row := range rows {
+		e.text(row)
+	}
+}
 
 func (e *encoder) term(t term, index map[*output]int64) {
 	e.int(t.from)

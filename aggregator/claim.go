@@ -92,7 +92,7 @@ func (a *Aggregator) newOutput(key, name string, sp *spec) *output {
 		o.rows = append(o.rows, row{m, a.claimFor(rowName, o)})
 		if s, ok := a.departed[rowName]; ok {
 			emitted = emitted.join(s.span)
-			if s.name != name || s.period != sp.period {
+			if !s.forgotten && (s.name != name || s.period != sp.period) {
 				o.others = o.others.join(s.span)
 			}
 			delete(a.departed, rowName)

@@ -12,8 +12,8 @@ const forgetBatch = 256
 //
 // The next datapoint makes the output anew, as if it had never been, and it is announced
 // again. A bucket that was emitted is known as such: it is begun again only if the Archive
-// covers it, which by then should have nothing of it. Then it is emitted again with what
-// has come since. Whoever takes the latest value of a row and time has the new one,
+// covers it, which by then should have nothing of it, whatever period and methods it now
+// has. Then it is emitted again with what has come since. Whoever takes the latest value of a row and time has the new one,
 // though of fewer datapoints; whoever adds up what is not emitted again has each
 // datapoint once.
 func (a *Aggregator) ForgetSeries(names []string) {
@@ -33,6 +33,9 @@ func (a *Aggregator) forgetSome(names []string) {
 	defer a.mu.Unlock()
 	var left []*output
 	for _, name := range names {
+		if a.departed[name].name == name {
+			a.markForgotten(name)
+		}
 		c := a.claims[name]
 		if c == nil {
 			continue
@@ -47,6 +50,9 @@ func (a *Aggregator) forgetSome(names []string) {
 			}
 			a.leave(o)
 			o.mu.Unlock()
+			for _, r := range o.rows {
+				a.markForgotten(r.claim.name)
+			}
 			left = append(left, o)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/coalesce-metrics/coalesce/cell"
 )
 
 // What is forgotten is neither read nor emitted, and the next datapoint begins anew.
@@ -86,6 +88,84 @@ func TestForgetWhatWasEmitted(t *testing.T) {
 			c.want(Row{"out", 16, 1010})
 			c.drops(Deleted, 2, TooOld, 1)
 		}
+	}
+}
+
+// With an archive a forgotten series begins anew with another period too. Without one what
+// was emitted is refused.
+func TestForgetThenAnotherPeriod(t *testing.T) {
+	ten, sum := Stream{Period: 10, Method: cell.Avg, Emit: true, Grace: 2}, sumStream
+	measure := func(c *clock, s Stream, value, at float64) {
+		x := plain(value, at)
+		c.a.AddMeasurements([]Measurement{{[]byte("m"), float64(floor(int64(at), s.Period)), x, c.stream(s)}})
+	}
+	for name, x := range map[string]struct {
+		noArchive, restart, twice, idle, idleFirst bool
+		next                                       Stream
+	}{
+		"longer":                  {next: sum},
+		"longer after a restart":  {next: sum, restart: true},
+		"single datapoints":       {next: rawStream},
+		"of two that took turns":  {next: Stream{Period: 20, Method: cell.Max, Emit: true, Grace: 2}, twice: true},
+		"of one that had left":    {next: sum, idle: true},
+		"of two, one had left":    {next: Stream{Period: 30, Method: cell.Max, Emit: true, Grace: 2}, twice: true, idleFirst: true},
+		"longer, without archive": {next: sum, noArchive: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, f := measuring(t, func(cfg *Config) { cfg.OutputIdle = 100 })
+			if x.noArchive {
+				c.a.cfg.Archive = nil
+			}
+			for range 20 {
+				measure(c, ten, 1, c.now)
+				c.through(c.now + 10)
+			}
+			if x.idleFirst {
+				c.through(c.now + 200)
+			}
+			for i := 0; i < 20 && x.twice; i++ {
+				measure(c, sum, 1, c.now)
+				c.through(c.now + 10)
+			}
+			if x.idle {
+				c.through(c.now + 200)
+			}
+			first, now := 1000.0, c.now
+			c.a.ForgetSeries([]string{"m"})
+			clear(f.cells)
+			c.rows = nil
+			if x.restart {
+				c.restart("")
+			}
+			before := c.a.Stats()
+			n := uint64(0)
+			for at := first; at <= now; at += 10 {
+				measure(c, x.next, 1, at)
+				n++
+			}
+			c.through(now + 100)
+			s := c.a.Stats()
+			c.balance(s)
+			added, old := s.Added-before.Added, s.Dropped[TooOld]-before.Dropped[TooOld]
+			if x.noArchive {
+				if added != 3 || old != n-3 { // no row was emitted for 960 and 1200
+					t.Errorf("added %d, too old %d of %d", added, old, n)
+				}
+				return
+			}
+			kept := int64(0)
+			for k, got := range f.cells {
+				if k.Period == x.next.Period {
+					kept += got.Cell.Count
+				}
+			}
+			if added != n || old != 0 || kept != int64(n) {
+				t.Errorf("added %d, too old %d, kept %d of %d", added, old, kept, n)
+			}
+			if x.next.Emit && len(c.rows) < int(now-first)/int(x.next.Period)/2 {
+				t.Errorf("emitted %v", c.rows)
+			}
+		})
 	}
 }
 

@@ -130,6 +130,17 @@ type leftRow struct {
 	// Of the output, if it is one. An Archive has its cells under these.
 	name   string
 	period int64
+	// forgotten: by ForgetSeries, so that an Archive has nothing of it any more.
+	forgotten bool
+}
+
+// markForgotten notes that what is remembered of a row was forgotten by ForgetSeries.
+// The caller holds a.mu.
+func (a *Aggregator) markForgotten(name string) {
+	if s, ok := a.departed[name]; ok {
+		s.forgotten = true
+		a.departed[name] = s
+	}
 }
 
 // remember keeps what an output that left has emitted of a row. The caller

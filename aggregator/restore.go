@@ -52,6 +52,11 @@ func (a *Aggregator) Restore(data []byte) error {
 	for range d.count() {
 		a.restoreClaim(&d, outs)
 	}
+	if len(d.buf) > 0 {
+		for range d.count() {
+			a.markForgotten(d.text())
+		}
+	}
 	if d.bad || len(d.buf) > 0 {
 		return fmt.Errorf("%w: %d bytes from its end do not fit its form", ErrCheckpoint, len(d.buf))
 	}
