@@ -1,6 +1,7 @@
 package aggregator
 
 import (
+	"math"
 	"slices"
 
 	"github.com/coalesce-metrics/coalesce/cell"
@@ -14,7 +15,7 @@ type Measurement struct {
 	// Name is canonical, name;k1=v1;k2=v2 with the tags sorted by key, and holds no
 	// control characters.
 	Name []byte
-	Time float64 // Unix seconds
+	Time float64 // Unix seconds; where the Stream adds up it may be that of the bucket
 	// Cell counts as as many datapoints as it has; with none it is passed over. Of two
 	// in a bucket the one with the later LastTime is the last.
 	Cell   cell.Cell
@@ -123,7 +124,7 @@ func (l *Lane) addCell(f *feed, c *cell.Cell, t float64) {
 	s, reason, other := l.slotAt(f, t)
 	switch {
 	case other != nil:
-		l.addCell(other, c, t)
+		l.addCell(other, c, timeFor(other.out, f.out, c, t))
 		return
 	case s == nil:
 		l.drop(f, reason, uint64(c.Count))
@@ -143,6 +144,17 @@ func (l *Lane) addCell(f *feed, c *cell.Cell, t float64) {
 	if s.values != nil {
 		s.values.AddN(c.Mean(), c.Count)
 	}
+}
+
+// timeFor returns the time at which a cell for time t goes on to an output that from follows.
+// Where one measurement stands for all of a bucket, it is that of the cell itself: those
+// of a longer period would else have one time, and take each other's place.
+func timeFor(to, from *output, c *cell.Cell, t float64) float64 {
+	at := c.LastTime
+	if !to.spec.replace || from.spec.replace || !(t <= at && at < t+float64(from.spec.period)) || !to.emits(0, int64(math.Floor(at))) {
+		return t
+	}
+	return at
 }
 
 // slotAt is slot, and quick where the bucket is the newest.

@@ -1,6 +1,7 @@
 package aggregator
 
 import (
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -145,6 +146,43 @@ func TestLaterMeasurementReplaces(t *testing.T) {
 	value(6, 1, 7)
 	c.through(1020)
 	c.want(Row{"all", 8, 1000})
+	c.balance(c.a.Stats())
+}
+
+// Until the first bucket of a period begins, measurements for it go on to the cells of one
+// second, each to its own.
+func TestAddingUpBeginsAfterReplacing(t *testing.T) {
+	c := start(t, 960, "", nil)
+	raw, sum := c.stream(rawStream), c.stream(sumStream)
+	send := func(v float64) {
+		x := plain(v, c.now)
+		c.a.AddMeasurements([]Measurement{{[]byte("m"), float64(floor(int64(c.now), 60)), x, sum}})
+	}
+	c.measure(raw, "m", plain(1, 965))
+	for i := range 5 {
+		c.now = 970 + 10*float64(i)
+		send(float64(i + 2))
+	}
+	c.now = 1011
+	send(7) // still the same minute
+	c.now = 1020
+	send(10)
+	c.now = 1030
+	send(20)
+	got := map[int64]float64{}
+	all, _ := c.a.Buckets("m", 0, math.MaxInt64)
+	for _, b := range all {
+		got[b.Start] = b.Value()
+	}
+	want := map[int64]float64{965: 1, 970: 2, 980: 3, 990: 4, 1000: 5, 1010: 6, 1011: 7, 1020: 30}
+	if !maps.Equal(got, want) {
+		t.Errorf("held %v, want %v", got, want)
+	}
+	c.tick(1100)
+	c.want(Row{"m", 30, 1020})
+	if s := c.a.Stats(); s.Added != 9 || s.Replaced != 0 {
+		t.Errorf("%+v", s)
+	}
 	c.balance(c.a.Stats())
 }
 

@@ -423,6 +423,13 @@ func (m *reference) contribute(o *refOutput, x *arrival, own bool) Drop {
 		return reason
 	case owner != o && owner.spec.replace && !own:
 		return Conflict
+	case owner.spec.replace && !o.spec.replace && x.time <= x.last && x.last < x.time+float64(o.spec.period):
+		// It keeps its own second where that is the owner's too.
+		if at := int64(math.Floor(x.last)); m.rows[o.rows[0]].at(at) == owner {
+			if sec = at; x.last > m.now+m.cfg.Future {
+				return TooNew
+			}
+		}
 	}
 	o = owner
 	start := floor(sec, o.spec.period)
