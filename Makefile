@@ -30,9 +30,14 @@ race: ## run all tests with the race detector
 FUZZTIME := 5s
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME
-	@go list -f '{{.ImportPath}}' ./... | while read -r pkg; do \
-	  for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-	    echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	@bin=$$(mktemp) && trap 'rm -f "$$bin"' EXIT && cache=$$(go env GOCACHE)/fuzz && \
+	go list -f '{{.ImportPath}} {{.Dir}}' ./... | while read -r pkg dir; do \
+	  targets=$$(cat "$$dir"/*_test.go 2>/dev/null | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p'); \
+	  [ -n "$$targets" ] || continue; \
+	  go test -c -fuzz . -o "$$bin" $$pkg || exit 1; \
+	  for f in $$targets; do \
+	    echo "$$pkg $$f"; \
+	    (cd "$$dir" && "$$bin" -test.run '^$$' -test.fuzz "^$$f\$$" -test.fuzztime $(FUZZTIME) -test.fuzzcachedir "$$cache/$$pkg") || exit 1; \
 	  done; \
 	done
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Node is a destination by the names that carbon gives it. Nodes are comparable.
@@ -38,8 +39,8 @@ const nodeForms = "accepted: host:port[:instance], [IPv6]:port[:instance]"
 // ParseNode reads one element of carbon's DESTINATIONS. As in carbon, blanks around
 // it and around the port are ignored, what follows the port's colon is the instance,
 // colons included, and the port is any whole number: whoever dials it checks its
-// range. Unlike carbon it refuses an empty host and one that contains a bracket.
-// Errors quote s and list the accepted forms.
+// range. Unlike carbon it refuses a host that is empty, contains a bracket or begins with
+// a blank. Errors quote s and list the accepted forms.
 func ParseNode(s string) (Node, error) {
 	n, err := parseNode(strings.TrimSpace(s))
 	if err != nil {
@@ -91,6 +92,8 @@ func parseNode(s string) (Node, error) {
 		return Node{}, fmt.Errorf("no host")
 	case strings.ContainsAny(host, "[]"):
 		return Node{}, fmt.Errorf("host %q contains a bracket", host)
+	case strings.TrimLeftFunc(host, unicode.IsSpace) != host:
+		return Node{}, fmt.Errorf("host %q begins with a blank", host)
 	}
 	text, instance, hasInstance := strings.Cut(rest, ":")
 	port, ok := pythonInt(text)

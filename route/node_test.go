@@ -87,6 +87,7 @@ func TestParseNodeErrors(t *testing.T) {
 		"h:x":                     `port "x"`,
 		"h:0x10":                  `port "0x10"`,
 		"h:_1":                    `port "_1"`,
+		"[ h]:1":                  `host " h" begins with a blank`,
 		"h:1__0":                  `port "1__0"`,
 		"h:+-1":                   `port "+-1"`,
 		"h:1.0":                   `port "1.0"`,
@@ -137,7 +138,7 @@ func manyNodes(extra int) string {
 
 // FuzzParseNode checks that what is read is written such that it is read again.
 func FuzzParseNode(f *testing.F) {
-	for _, s := range []string{"127.0.0.1:2004:a", "[fe80::1%eth0]:2004:b", "host:2004:", "h:1:a:b", "[a]:1:b]:2", "h: +1_0 :x"} {
+	for _, s := range []string{"127.0.0.1:2004:a", "[fe80::1%eth0]:2004:b", "host:2004:", "h:1:a:b", "[a]:1:b]:2", "h: +1_0 :x", "[ h]:1"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
