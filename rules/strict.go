@@ -21,6 +21,9 @@ func strict(r *Rule, output string, choice int) []*Error {
 	if col := emptyNode(output); col > 0 {
 		return fail(PartOutput, col, "a node without text: expected one between every two dots")
 	}
+	if col := openField(r.Pattern); col > 0 {
+		return fail(PartPattern, col, "< is never closed: expected <field>")
+	}
 	for _, f := range r.Fields {
 		if !fieldName.MatchString(f) {
 			col := utf8.RuneCountInString(r.Pattern[:strings.Index(r.Pattern, f)]) + 1
@@ -28,6 +31,18 @@ func strict(r *Rule, output string, choice int) []*Error {
 		}
 	}
 	return nil
+}
+
+// closed is what may hold a "<" in a pattern.
+var closed = regexp.MustCompile(`<<?[^<>]*>>?|\[[^\]]*\]|\\.|\(\?P?<`)
+
+// openField returns the column of the first "<" that begins no field, or 0.
+func openField(pattern string) int {
+	rest := closed.ReplaceAllStringFunc(pattern, func(s string) string { return strings.Repeat(" ", len(s)) })
+	if at := strings.IndexByte(rest, '<'); at >= 0 {
+		return utf8.RuneCountInString(pattern[:at]) + 1
+	}
+	return 0
 }
 
 // emptyNode returns the column of the first node without text, or 0. Dots in tags end none.

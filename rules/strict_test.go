@@ -27,6 +27,9 @@ func TestStrict(t *testing.T) {
 		"output, last node":   {"a", "b.", "output, column 3: a node without text"},
 		"output, only dots":   {"a", "..", "output, column 1: a node without text"},
 		"output, dots in tag": {"a", "b;k=x..y", ""},
+		"open field":          {"ä.*.<b", "b", "pattern, column 5: < is never closed"},
+		"open, then a field":  {"a.<b.<c>", "b", "pattern, column 3: < is never closed"},
+		"no field in a set":   {"a.[<x].\\<b", "b", ""},
 		"letters":             {"ö.<é>", "b", "pattern, column 4: field é"},
 		"underscore":          {"a.<_x1>", "b.<_x1>", ""},
 	} {
