@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"net"
@@ -188,12 +187,8 @@ func (s *Server) refuse(w http.ResponseWriter, req *http.Request, r *Route, why 
 
 // replyError answers what the server says itself, for whatever route it is.
 func replyError(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.Encode(map[string]string{"error": text})
+	Reply(w, status, map[string]string{"error": text})
 }
 
 // plainHost reports whether a request names this host by an IP address or as

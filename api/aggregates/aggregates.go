@@ -4,7 +4,6 @@ package aggregates
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -52,14 +51,14 @@ func (f family) all(w http.ResponseWriter, r *http.Request) {
 	case http.MethodPost:
 		f.create(w, r)
 	case http.MethodDelete:
-		reply(w, http.StatusBadRequest, fault{"id is missing; accepted: DELETE " + Path + "/ID/"})
+		api.Reply(w, http.StatusBadRequest, fault{"id is missing; accepted: DELETE " + Path + "/ID/"})
 	default:
 		rules := f.Book.List(f.Owner(r.Context()))
 		listed := make([]rule, len(rules))
 		for i := range rules {
 			listed[i] = rule{rules[i].ID, rules[i].Pattern, rules[i].Output}
 		}
-		reply(w, http.StatusOK, listed)
+		api.Reply(w, http.StatusOK, listed)
 	}
 }
 
@@ -85,7 +84,7 @@ func (f family) create(w http.ResponseWriter, r *http.Request) {
 		f.fail(w, r, err)
 		return
 	}
-	reply(w, http.StatusOK, map[string]string{"id": made.ID, "url": Path + "/" + made.ID + "/"})
+	api.Reply(w, http.StatusOK, map[string]string{"id": made.ID, "url": Path + "/" + made.ID + "/"})
 }
 
 // one answers for one rule.
@@ -96,14 +95,14 @@ func (f family) one(w http.ResponseWriter, r *http.Request) {
 			f.fail(w, r, err)
 			return
 		}
-		reply(w, http.StatusOK, struct{}{})
+		api.Reply(w, http.StatusOK, struct{}{})
 		return
 	}
 	found := []rule{}
 	if x, ok := f.Book.Get(owner, id); ok {
 		found = append(found, rule{x.ID, x.Pattern, x.Output})
 	}
-	reply(w, http.StatusOK, found)
+	api.Reply(w, http.StatusOK, found)
 }
 
 // trial is what a rule would do.
@@ -148,7 +147,7 @@ func (f family) test(w http.ResponseWriter, r *http.Request) {
 	if t.Refusal != nil {
 		answer.Error = t.Refusal.Error()
 	}
-	reply(w, http.StatusOK, answer)
+	api.Reply(w, http.StatusOK, answer)
 }
 
 var statuses = map[rulebook.Kind]int{
@@ -167,23 +166,15 @@ func (f family) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var refused *rulebook.Error
 	switch {
 	case errors.As(err, &bad):
-		reply(w, http.StatusBadRequest, fault{err.Error()})
+		api.Reply(w, http.StatusBadRequest, fault{err.Error()})
 	case errors.As(err, &large):
-		reply(w, http.StatusRequestEntityTooLarge, fault{fmt.Sprintf("body: more than %d bytes", large.Limit)})
+		api.Reply(w, http.StatusRequestEntityTooLarge, fault{fmt.Sprintf("body: more than %d bytes", large.Limit)})
 	case errors.As(err, &refused):
-		reply(w, statuses[refused.Kind], fault{err.Error()})
+		api.Reply(w, statuses[refused.Kind], fault{err.Error()})
 	case r.Context().Err() != nil:
 		panic(http.ErrAbortHandler) // nobody waits for an answer
 	default:
 		f.Logger.Error("a request failed", "path", r.URL.Path, "err", err)
-		reply(w, http.StatusInternalServerError, fault{"the request failed; the log of the daemon has more"})
+		api.Reply(w, http.StatusInternalServerError, fault{"the request failed; the log of the daemon has more"})
 	}
-}
-
-func reply(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.Encode(v)
 }

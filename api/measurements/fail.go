@@ -1,12 +1,13 @@
 package measurements
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/coalesce-metrics/coalesce/api"
 )
 
 // failure is why a request is refused, as its client is told.
@@ -52,7 +53,7 @@ func fail(w http.ResponseWriter, r *http.Request, err error, now time.Time, log 
 		f = &failure{status: http.StatusInternalServerError, system: []string{"the request failed; the log of the daemon has more"}}
 	}
 	if f.status == http.StatusTooManyRequests {
-		reply(w, f.status, map[string]any{"error": f.Error(), "request_time": now.Unix()})
+		api.Reply(w, f.status, map[string]any{"error": f.Error(), "request_time": now.Unix()})
 		return
 	}
 	errs := map[string]any{}
@@ -65,13 +66,5 @@ func fail(w http.ResponseWriter, r *http.Request, err error, now time.Time, log 
 	if len(f.system) > 0 {
 		errs["system"] = f.system
 	}
-	reply(w, f.status, map[string]any{"errors": errs, "request_time": now.Unix()})
-}
-
-func reply(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.Encode(v)
+	api.Reply(w, f.status, map[string]any{"errors": errs, "request_time": now.Unix()})
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/coalesce-metrics/coalesce/api"
 	"github.com/coalesce-metrics/coalesce/attributes"
 	"github.com/coalesce-metrics/coalesce/jsonscan"
 )
@@ -51,7 +52,7 @@ func (a *API) do(w http.ResponseWriter, r *http.Request, f func(*http.Request) (
 		w.WriteHeader(status)
 		return
 	}
-	reply(w, status, body)
+	api.Reply(w, status, body)
 }
 
 var statuses = map[attributes.Kind]int{

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coalesce-metrics/coalesce/api"
 	"github.com/coalesce-metrics/coalesce/archive"
 	"github.com/coalesce-metrics/coalesce/attributes"
 	"github.com/coalesce-metrics/coalesce/query"
@@ -47,7 +48,7 @@ func (d *reader) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, err, now, d.cfg.Logger)
 		return
 	}
-	reply(w, http.StatusOK, a)
+	api.Reply(w, http.StatusOK, a)
 }
 
 // pageLimit is how many points are answered at once.

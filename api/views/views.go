@@ -2,7 +2,6 @@
 package views
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -57,7 +56,7 @@ func Routes(cfg Config) []api.Route {
 // views answers for all views.
 func (f family) views(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
-		reply(w, http.StatusOK, f.Registry.Views())
+		api.Reply(w, http.StatusOK, f.Registry.Views())
 		return
 	}
 	list, single, err := asked(r, viewExample, parseView)
@@ -72,7 +71,7 @@ func (f family) views(w http.ResponseWriter, r *http.Request) {
 // measures answers for all measures.
 func (f family) measures(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
-		reply(w, http.StatusOK, f.Registry.Measures())
+		api.Reply(w, http.StatusOK, f.Registry.Measures())
 		return
 	}
 	list, single, err := asked(r, measureExample, parseMeasure)
@@ -95,9 +94,9 @@ func registered[T any](f family, w http.ResponseWriter, r *http.Request, made []
 		status = http.StatusCreated
 	}
 	if single {
-		reply(w, status, made[0])
+		api.Reply(w, status, made[0])
 	} else {
-		reply(w, status, made)
+		api.Reply(w, status, made)
 	}
 }
 
@@ -140,10 +139,10 @@ func (f family) deleted(w http.ResponseWriter, r *http.Request, err error) {
 // found answers what there is of a name.
 func found(w http.ResponseWriter, what, name string, x any, ok bool) {
 	if !ok {
-		reply(w, http.StatusNotFound, fault{fmt.Sprintf("no %s has the name %.300q; accepted: those that /v1/%ss lists", what, name, what)})
+		api.Reply(w, http.StatusNotFound, fault{fmt.Sprintf("no %s has the name %.300q; accepted: those that /v1/%ss lists", what, name, what)})
 		return
 	}
-	reply(w, http.StatusOK, x)
+	api.Reply(w, http.StatusOK, x)
 }
 
 type fault struct {
@@ -167,25 +166,17 @@ func (f family) fail(w http.ResponseWriter, r *http.Request, err error, several 
 	var refused *views.Error
 	switch {
 	case errors.As(err, &bad):
-		reply(w, http.StatusBadRequest, fault{err.Error()})
+		api.Reply(w, http.StatusBadRequest, fault{err.Error()})
 	case errors.As(err, &large):
-		reply(w, http.StatusRequestEntityTooLarge, fault{fmt.Sprintf("body: more than %d bytes", large.Limit)})
+		api.Reply(w, http.StatusRequestEntityTooLarge, fault{fmt.Sprintf("body: more than %d bytes", large.Limit)})
 	case errors.As(err, &refused):
 		text := err.Error()
 		if several && refused.Field != "" {
 			text = fmt.Sprintf("element %d: %s", refused.Index, text)
 		}
-		reply(w, statuses[refused.Kind], fault{text})
+		api.Reply(w, statuses[refused.Kind], fault{text})
 	default:
 		f.Logger.Error("a request failed", "path", r.URL.Path, "err", err)
-		reply(w, http.StatusInternalServerError, fault{"the request failed; the log of the daemon has more"})
+		api.Reply(w, http.StatusInternalServerError, fault{"the request failed; the log of the daemon has more"})
 	}
-}
-
-func reply(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.Encode(v)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/coalesce-metrics/coalesce/api"
 	"github.com/coalesce-metrics/coalesce/naming"
 )
 
@@ -32,7 +33,7 @@ func (a *API) collect(w http.ResponseWriter, r *http.Request) {
 	}
 	a.cfg.Collect(points)
 	a.accepted.Add(uint64(len(points)))
-	reply(w, http.StatusAccepted, map[string]int{"accepted": len(points)})
+	api.Reply(w, http.StatusAccepted, map[string]int{"accepted": len(points)})
 }
 
 // points reads a request; n is how many values it has.

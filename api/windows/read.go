@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coalesce-metrics/coalesce/api"
 	"github.com/coalesce-metrics/coalesce/archive"
 	"github.com/coalesce-metrics/coalesce/query"
 )
@@ -37,7 +38,7 @@ func (a *API) windows(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	reply(w, http.StatusOK, q.rows(streams))
+	api.Reply(w, http.StatusOK, q.rows(streams))
 }
 
 // listed is a window as /v1/windows shows it, times in seconds.
@@ -56,7 +57,7 @@ func (a *API) list(w http.ResponseWriter) {
 			x.Name, int64(x.Span.Seconds()), int64(x.Step.Seconds()), int64(x.Span / x.Step), int64(x.Retention.Seconds()),
 		})
 	}
-	reply(w, http.StatusOK, all)
+	api.Reply(w, http.StatusOK, all)
 }
 
 // request asks for the cells of a metric.

@@ -4,7 +4,6 @@ package windows
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -81,21 +80,13 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &client):
-		reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		api.Reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
 	case errors.As(err, &large):
-		reply(w, http.StatusRequestEntityTooLarge, map[string]string{"error": err.Error()})
+		api.Reply(w, http.StatusRequestEntityTooLarge, map[string]string{"error": err.Error()})
 	case r.Context().Err() != nil:
 		panic(http.ErrAbortHandler) // nobody waits for an answer
 	default:
 		a.cfg.Logger.Error("a request failed", "path", r.URL.Path, "err", err)
-		reply(w, http.StatusInternalServerError, map[string]string{"error": "the request failed; the log of the daemon has more"})
+		api.Reply(w, http.StatusInternalServerError, map[string]string{"error": "the request failed; the log of the daemon has more"})
 	}
-}
-
-func reply(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.Encode(v)
 }
