@@ -156,9 +156,7 @@ func testFullDisk(t *testing.T, data string, disk roomyDisk) {
 		return s.sum("cells_pending") == 0 && s.sum("store_ok") == 1 && s.sum("journal_ok") == 1
 	})
 	for _, msg := range []string{said, "the journal is written again", "the store fails: cells wait in memory and in the journal until it is back", "the store takes cells again"} {
-		if n := len(d.lines(msg)); n != 1 {
-			t.Errorf("%q was said %d times, want once", msg, n)
-		}
+		d.saidOnce(msg)
 	}
 	feed(d, out, at, "k.a.x 5", "k.n8.x 1")
 	rowsAre(out, at, map[string][]string{"k.a": {"5"}, "k.n8": {"8", "9"}})

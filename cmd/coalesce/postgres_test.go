@@ -65,9 +65,7 @@ func TestPostgresComesAndGoes(t *testing.T) {
 	rowsAre(out, first, map[string][]string{"k.a": {"42", "43"}, "by.a.count": {"2", "3"}, "by.a.p50": {"21", "2"}})
 	d.written()
 	for _, msg := range []string{"the store fails: cells wait in memory and in the journal until it is back", "the store takes cells again"} {
-		if n := len(d.lines(msg)); n != 1 {
-			t.Errorf("%q was said %d times, want once", msg, n)
-		}
+		d.saidOnce(msg)
 	}
 
 	server.Stop()
@@ -183,8 +181,8 @@ func TestBoundsWithoutAStore(t *testing.T) {
 			if bytes, limit := b.sum("journal_bytes"), b.sum("journal_bytes_limit"); bytes > 1.25*limit {
 				t.Errorf("the journal has %v bytes, the limit is %v", bytes, limit)
 			}
-			if lines := d.lines("cells are dropped before the store has them, the oldest first"); len(lines) != 1 || lines[0].attrs["reason"] != c.reason {
-				t.Errorf("said %v", lines)
+			if line := d.saidOnce("cells are dropped before the store has them, the oldest first"); line.attrs["reason"] != c.reason {
+				t.Errorf("said %s", line.text)
 			}
 			if strings.Contains(d.text(), "s3cret") {
 				t.Error("the log has the password")

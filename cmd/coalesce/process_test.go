@@ -191,6 +191,17 @@ func (p *process) waitLog(msg string, n ...int) logLine {
 	return found[len(found)-1]
 }
 
+// saidOnce waits for a log line, as what it tells of may be seen before it is
+// written, and checks that it is the only one with its message.
+func (p *process) saidOnce(msg string) logLine {
+	p.t.Helper()
+	line := p.waitLog(msg)
+	if n := len(p.lines(msg)); n != 1 {
+		p.t.Errorf("%q was said %d times, want once", msg, n)
+	}
+	return line
+}
+
 // address returns where the daemon listens.
 func (p *process) address(protocol, transport string) string {
 	p.t.Helper()
