@@ -20,11 +20,11 @@ func BenchmarkStored(b *testing.B) {
 		} {
 			b.Run(fmt.Sprintf("series=%d/%s", series, strings.ReplaceAll(members, `"`, "")), func(b *testing.B) {
 				n := newNode(m)
-				message := []byte(`{"type":"aggregate_metric","metric":"m",` + members + `}`)
+				message := `{"type":"aggregate_metric","metric":"m",` + members + `}`
 				b.ReportAllocs()
 				for b.Loop() {
-					if reply := n.Answer(b.Context(), message); !strings.HasPrefix(string(reply), `{"type":"aggregation_result"`) {
-						b.Fatal(string(reply))
+					if reply := answer(b, n, message); !strings.HasPrefix(reply, `{"type":"aggregation_result"`) {
+						b.Fatal(reply)
 					}
 				}
 				b.ReportMetric(float64(b.N*series*360)/b.Elapsed().Seconds(), "cells/s")
@@ -36,11 +36,11 @@ func BenchmarkStored(b *testing.B) {
 // BenchmarkInline reads a large message.
 func BenchmarkInline(b *testing.B) {
 	n := newNode(newMemory(10))
-	message := []byte(`{"type":"aggregate_metric","metric":"m","aggregator":"p99","values":[` + strings.Repeat("123.25,", 1e5) + `1]}`)
+	message := `{"type":"aggregate_metric","metric":"m","aggregator":"p99","values":[` + strings.Repeat("123.25,", 1e5) + `1]}`
 	b.SetBytes(int64(len(message)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if reply := string(n.Answer(b.Context(), message)); reply != `{"type":"aggregation_result","value":123.25,"sample_count":100001}`+"\n" {
+		if reply := answer(b, n, message); reply != `{"type":"aggregation_result","value":123.25,"sample_count":100001}`+"\n" {
 			b.Fatal(reply)
 		}
 	}

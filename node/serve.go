@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// maxKeptLine is the longest reply whose memory the next one uses again, in bytes.
+const maxKeptLine = 1 << 20
+
 // Serve answers the messages of r on w, each with one line in the order of the
 // messages, as long as ctx lasts. Objects may follow one another on a line or be
 // spread over several. Text that is no object is logged, and reading goes on
@@ -42,7 +45,7 @@ func (n *Node) Serve(ctx context.Context, r io.Reader, w io.Writer) error {
 		if err := writeLine(w, line); err != nil {
 			return fmt.Errorf("writing a reply: %w", err)
 		}
-		if cap(line) > 1<<20 {
+		if cap(line) > maxKeptLine {
 			line = nil
 		}
 	}
@@ -59,27 +62,41 @@ func writeLine(w io.Writer, line []byte) error {
 }
 
 // Answer answers the messages in body as a stream of their own: one line for
-// each object, however they stand on lines. An envelope is answered with an
-// envelope, a bare body with a bare body. Text that is no object, an array too,
-// and a body without any message, are answered with a bare error 12.
-func (n *Node) Answer(ctx context.Context, body []byte) []byte {
+// each object, however they stand on lines, and one Write for each line. An
+// envelope is answered with an envelope, a bare body with a bare body. Text that
+// is no object, an array too, and a body without any message, are answered with a
+// bare error 12. When ctx ends, a bare error 11 stands for all messages that are
+// left. The error is that of w.
+func (n *Node) Answer(ctx context.Context, w io.Writer, body []byte) error {
 	s := session{node: n}
 	f := newFramer(bytes.NewReader(body), n.cfg.MaxObject)
-	var reply []byte
-	for {
+	var line []byte
+	for first, last := true, false; !last; first = false {
 		p, text, err := f.next()
 		switch {
-		case err != nil && len(reply) == 0:
-			return s.appendRefusal(reply, &message{}, "the body holds no message; it must be a JSON object")
+		case err != nil && !first:
+			return nil
 		case err != nil:
-			return reply
+			last = true
+			line = s.appendRefusal(line[:0], &message{}, bad("the body holds no message; it must be a JSON object"))
+		case ctx.Err() != nil:
+			last = true
+			line = s.appendRefusal(line[:0], &message{},
+				faultf(unavailable, "the messages before took all the time of a request; send what is left again, fewer at a time"))
 		case p == junk:
-			reply = s.appendRefusal(reply, &message{},
-				fmt.Sprintf("%q is no message; messages are JSON objects, one after the other", clip(text)))
+			line = s.appendRefusal(line[:0], &message{},
+				bad("%q is no message; messages are JSON objects, one after the other", clip(text)))
 		default:
-			reply = s.appendPiece(ctx, reply, p, text)
+			line = s.appendPiece(ctx, line[:0], p, text)
+		}
+		if _, err := w.Write(line); err != nil {
+			return err
+		}
+		if cap(line) > maxKeptLine {
+			line = nil
 		}
 	}
+	return nil
 }
 
 // appendPiece appends the reply to a piece that is not junk.
@@ -87,16 +104,16 @@ func (s *session) appendPiece(ctx context.Context, dst []byte, p piece, text []b
 	switch p {
 	case long:
 		m := addressOf(text)
-		return s.appendRefusal(dst, &m, fmt.Sprintf("the message is longer than %d bytes", s.node.cfg.MaxObject))
+		return s.appendRefusal(dst, &m, bad("the message is longer than %d bytes", s.node.cfg.MaxObject))
 	case deep:
 		m := addressOf(text)
-		return s.appendRefusal(dst, &m, fmt.Sprintf("the message nests deeper than %d levels", maxDepth))
+		return s.appendRefusal(dst, &m, bad("the message nests deeper than %d levels", maxDepth))
 	}
 	return s.answer(ctx, dst, text)
 }
 
-func (s *session) appendRefusal(dst []byte, m *message, text string) []byte {
-	return s.appendReply(dst, m, "error", s.node.appendFault(nil, bad("%s", text)))
+func (s *session) appendRefusal(dst []byte, m *message, f *fault) []byte {
+	return s.appendReply(dst, m, "error", s.node.appendFault(nil, f))
 }
 
 // complaintEvery is how often text that is no message is logged.

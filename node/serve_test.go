@@ -68,11 +68,21 @@ func TestEnvelopes(t *testing.T) {
 			for i, want := range wanted {
 				wantJSON(t, replies[i], want)
 			}
-			if answered := string(n.Answer(t.Context(), []byte(tt.in))); answered != got {
+			if answered := answer(t, n, tt.in); answered != got {
 				t.Errorf("Answer gives %s, Serve %s", answered, got)
 			}
 		})
 	}
+}
+
+// answer returns what Answer writes.
+func answer(t testing.TB, n *Node, body string) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := n.Answer(t.Context(), &out, []byte(body)); err != nil {
+		t.Error(err)
+	}
+	return out.String()
 }
 
 func TestAnswer(t *testing.T) {
@@ -87,7 +97,7 @@ func TestAnswer(t *testing.T) {
 	}
 	for name, tt := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := string(n.Answer(t.Context(), []byte(tt.in)))
+			got := answer(t, n, tt.in)
 			if !strings.HasPrefix(got, tt.want) {
 				t.Errorf("got  %swant %s", got, tt.want)
 			}
