@@ -131,8 +131,10 @@ func (k *checker) checkListeners(c *Config) {
 			es.add(key, l.Transport, l.Address, l.shares())
 		}
 	}
-	if _, _, err := splitAddress(c.HTTP.Listen); err == nil {
-		es.add("http.listen", "tcp", c.HTTP.Listen, "")
+	for _, l := range []struct{ key, address string }{{"http.listen", c.HTTP.Listen}, {"node.listen", c.Node.Listen}} {
+		if _, _, err := splitAddress(l.address); err == nil {
+			es.add(l.key, "tcp", l.address, "")
+		}
 	}
 	if c.Listen == "" && c.ListenPickle == "" && len(c.Listeners) == 0 {
 		k.report(Warning, []string{"listen", "listen_pickle"}, c.Listen, `no datapoint can arrive; accepted: an address, or a [[listener]]`)

@@ -177,6 +177,8 @@ func TestProblems(t *testing.T) {
 			`:4:11: error: listener[1].address = "[0:0::1]:5": listens where listener[0].address = "[::1]:5" does already (tcp); ` + anotherPort}},
 		{"default http port taken", "listen = \":2080\"\n", []string{
 			`:1:10: error: http.listen = "127.0.0.1:2080": listens where listen = ":2080" does already (tcp); ` + anotherPort}},
+		{"query node where HTTP is", "node.listen = \"127.0.0.1:2080\"", []string{
+			`:1:15: error: node.listen = "127.0.0.1:2080": listens where http.listen = "127.0.0.1:2080" does already (tcp); ` + anotherPort}},
 		{"http on every address", "[http]\nlisten = \":2080\"\n", []string{`:2:10: error: http.listen = ":2080": ` + loopbackWant}},
 		{"http by name", "http.listen = \"example.org:80\"\n", []string{`:1:15: error: http.listen = "example.org:80": ` + loopbackWant}},
 		{"http without port", "http.listen = \"localhost\"\n", []string{

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"sync"
 	"time"
 
@@ -235,28 +234,25 @@ func (d *daemon) start() error {
 	if d.web, err = d.newWeb(); err == nil {
 		err = d.startReporter(ctx)
 	}
-	var nodes net.Listener
-	if address := d.cfg.Node.Listen; err == nil && address != "" {
-		if nodes, err = net.Listen("tcp", address); err != nil {
-			err = fmt.Errorf("query node: %w (key node.listen)", err)
-		}
+	var nodes *nodeServer
+	if err == nil {
+		nodes, err = newNodeServer(d.cfg, d.node, d.log)
 	}
 	if err == nil {
 		err = d.takeOver()
 	}
 	if err != nil {
 		cancel()
+		d.running.Wait()
 		d.web.close()
-		if nodes != nil {
-			nodes.Close()
-		}
+		nodes.close()
 		d.in.Stop(ctx)
 		d.abandon()
 		return err
 	}
 	if nodes != nil {
-		d.log.Info("listening", "protocol", "node", "transport", "tcp", "address", nodes.Addr().String())
-		d.running.Go(func() { serveNode(ctx, nodes, d.node, d.log) })
+		d.log.Info("listening", "protocol", "node", "transport", "tcp", "address", nodes.ln.Addr().String())
+		d.running.Go(func() { nodes.serve(ctx) })
 	}
 	d.up.Start()
 	if d.unclean > 0 {

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"sync"
 	"time"
 
@@ -222,45 +220,3 @@ func (s *nodeSource) Retention() int64 { return s.retention }
 
 // Unit implements node.Source: no unit is declared for plain metrics.
 func (s *nodeSource) Unit(string) (string, bool) { return "", false }
-
-// maxNodeConnections bounds the connections to the query node's listener.
-const maxNodeConnections = 100
-
-// serveNode answers messages over TCP until ctx is done.
-func serveNode(ctx context.Context, ln net.Listener, n *node.Node, log *slog.Logger) {
-	var open sync.WaitGroup
-	defer open.Wait()
-	stop := context.AfterFunc(ctx, func() { ln.Close() })
-	defer stop()
-	slots := make(chan struct{}, maxNodeConnections)
-	for {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
-		c, err := ln.Accept()
-		if err != nil {
-			<-slots
-			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
-				return
-			}
-			log.Warn("a connection to the query node could not be accepted", "err", err)
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(100 * time.Millisecond):
-			}
-			continue
-		}
-		open.Go(func() {
-			defer func() { <-slots }()
-			defer c.Close()
-			done := context.AfterFunc(ctx, func() { c.Close() })
-			defer done()
-			if err := n.Serve(ctx, c, c); err != nil && ctx.Err() == nil {
-				log.Debug("a connection to the query node broke", "remote", c.RemoteAddr().String(), "err", err)
-			}
-		})
-	}
-}
