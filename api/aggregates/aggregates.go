@@ -5,7 +5,6 @@ package aggregates
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 
@@ -51,7 +50,7 @@ func (f family) all(w http.ResponseWriter, r *http.Request) {
 	case http.MethodPost:
 		f.create(w, r)
 	case http.MethodDelete:
-		api.Reply(w, http.StatusBadRequest, fault{"id is missing; accepted: DELETE " + Path + "/ID/"})
+		f.fail(w, r, api.BadRequest("id is missing; accepted: DELETE %s/ID/", Path))
 	default:
 		rules := f.Book.List(f.Owner(r.Context()))
 		listed := make([]rule, len(rules))
@@ -67,10 +66,6 @@ type rule struct {
 	ID      string `json:"id"`
 	Pattern string `json:"pattern"`
 	Output  string `json:"output"`
-}
-
-type fault struct {
-	Error string `json:"error"`
 }
 
 func (f family) create(w http.ResponseWriter, r *http.Request) {
@@ -161,20 +156,9 @@ var statuses = map[rulebook.Kind]int{
 
 // fail answers what a request was not done for.
 func (f family) fail(w http.ResponseWriter, r *http.Request, err error) {
-	var bad *badRequest
-	var large *http.MaxBytesError
 	var refused *rulebook.Error
-	switch {
-	case errors.As(err, &bad):
-		api.Reply(w, http.StatusBadRequest, fault{err.Error()})
-	case errors.As(err, &large):
-		api.Reply(w, http.StatusRequestEntityTooLarge, fault{fmt.Sprintf("body: more than %d bytes", large.Limit)})
-	case errors.As(err, &refused):
-		api.Reply(w, statuses[refused.Kind], fault{err.Error()})
-	case r.Context().Err() != nil:
-		panic(http.ErrAbortHandler) // nobody waits for an answer
-	default:
-		f.Logger.Error("a request failed", "path", r.URL.Path, "err", err)
-		api.Reply(w, http.StatusInternalServerError, fault{"the request failed; the log of the daemon has more"})
+	if errors.As(err, &refused) {
+		err = api.Errorf(statuses[refused.Kind], "%s", refused)
 	}
+	api.Fail(w, r, err, f.Logger)
 }

@@ -3,18 +3,12 @@ package aggregates
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"unicode/utf8"
+
+	"github.com/coalesce-metrics/coalesce/api"
 )
-
-// badRequest is what is wrong with a body.
-type badRequest struct{ msg string }
-
-func (e *badRequest) Error() string { return e.msg }
-
-func bad(format string, args ...any) error { return &badRequest{fmt.Sprintf(format, args...)} }
 
 // asked reads the rule that a request is about.
 func asked(r *http.Request) (pattern, output string, err error) {
@@ -24,7 +18,7 @@ func asked(r *http.Request) (pattern, output string, err error) {
 	case errors.As(err, &large):
 		return "", "", err
 	case err != nil:
-		return "", "", bad("body: %s", err)
+		return "", "", api.BadRequest("body: %s", err)
 	}
 	return parse(body)
 }
@@ -37,11 +31,11 @@ func parse(body []byte) (pattern, output string, err error) {
 	var syntax *json.SyntaxError
 	switch err := json.Unmarshal(body, &keys); {
 	case !utf8.Valid(body):
-		return "", "", bad("body: not UTF-8; %s", want)
+		return "", "", api.BadRequest("body: not UTF-8; %s", want)
 	case errors.As(err, &syntax):
-		return "", "", bad("body: not JSON: %s; %s", err, want)
+		return "", "", api.BadRequest("body: not JSON: %s; %s", err, want)
 	case err != nil || keys == nil:
-		return "", "", bad("body: not an object; %s", want)
+		return "", "", api.BadRequest("body: not an object; %s", want)
 	}
 	for _, field := range []struct {
 		key  string
@@ -50,15 +44,15 @@ func parse(body []byte) (pattern, output string, err error) {
 		raw, ok := keys[field.key]
 		switch {
 		case !ok:
-			return "", "", bad("%s is missing; %s", field.key, want)
+			return "", "", api.BadRequest("%s is missing; %s", field.key, want)
 		case raw[0] != '"':
-			return "", "", bad("%s is %.100s; accepted: a text", field.key, raw)
+			return "", "", api.BadRequest("%s is %.100s; accepted: a text", field.key, raw)
 		}
 		if err := json.Unmarshal(raw, field.text); err != nil {
-			return "", "", bad("%s: %s", field.key, err)
+			return "", "", api.BadRequest("%s: %s", field.key, err)
 		}
 		if *field.text == "" {
-			return "", "", bad("%s is empty; accepted: a text", field.key)
+			return "", "", api.BadRequest("%s is empty; accepted: a text", field.key)
 		}
 	}
 	return pattern, output, nil

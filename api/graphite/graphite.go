@@ -116,7 +116,7 @@ func beside(other, graphite api.Route) api.Route {
 	both := other
 	both.Methods = append(slices.Clone(other.Methods), http.MethodPost)
 	both.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		values, _ := parseQuery(r.URL.RawQuery) // if it is wrong, the other may say so
+		values, _ := api.ParseQuery(r.URL.RawQuery) // if it is wrong, the other may say so
 		if r.Method == http.MethodPost || values.Has("query") {
 			graphite.Handler.ServeHTTP(w, r)
 			return

@@ -3,6 +3,8 @@ package graphite
 import (
 	"bufio"
 	"net/http"
+
+	"github.com/coalesce-metrics/coalesce/api/graphite/wire"
 )
 
 // indexBuffer is how many bytes of an index are written at once.
@@ -29,7 +31,7 @@ func (h *handler) index(c *call) error {
 	w.WriteString(before)
 	var text []byte
 	h.cfg.Names.Index(func(name string) bool {
-		text = appendString(text, name)
+		text = wire.AppendString(text, name)
 		_, err = w.Write(text)
 		text = append(text[:0], comma...)
 		return err == nil
@@ -39,16 +41,4 @@ func (h *handler) index(c *call) error {
 		panic(http.ErrAbortHandler) // the client has gone
 	}
 	return nil
-}
-
-// appendString appends a string of JSON, fast if it needs no escapes.
-func appendString(dst []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			return append(dst, encode(s)...)
-		}
-	}
-	dst = append(dst, '"')
-	dst = append(dst, s...)
-	return append(dst, '"')
 }

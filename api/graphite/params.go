@@ -10,9 +10,9 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/coalesce-metrics/coalesce/api"
 	"github.com/coalesce-metrics/coalesce/api/graphite/wire"
 	"github.com/coalesce-metrics/coalesce/query"
 )
@@ -35,7 +35,7 @@ const (
 
 // parse reads the parameters of r.
 func (p *params) parse(r *http.Request) (err error) {
-	if p.url, err = parseQuery(r.URL.RawQuery); err != nil {
+	if p.url, err = api.ParseQuery(r.URL.RawQuery); err != nil {
 		return refuse("query string: %s", err)
 	}
 	p.v3 = wire.AcceptsV3(r.Header["Accept"]) || p.get("format") == wire.V3.String()
@@ -49,7 +49,7 @@ func (p *params) parse(r *http.Request) (err error) {
 	kind, attributes, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case kind == formType:
-		if p.form, err = parseQuery(string(body)); err != nil {
+		if p.form, err = api.ParseQuery(string(body)); err != nil {
 			return refuse("form: %s", err)
 		}
 	case kind == multipartType:
@@ -63,11 +63,6 @@ func (p *params) parse(r *http.Request) (err error) {
 	}
 	p.v3 = p.v3 || p.get("format") == wire.V3.String()
 	return nil
-}
-
-// parseQuery takes semicolons, which tagged names have, for what they are.
-func parseQuery(s string) (url.Values, error) {
-	return url.ParseQuery(strings.ReplaceAll(s, ";", "%3B"))
 }
 
 func parseMultipart(body []byte, boundary string) (url.Values, error) {

@@ -41,16 +41,15 @@ func badRequest(status int, format string, args ...any) *failure {
 // answered with 500.
 func fail(w http.ResponseWriter, r *http.Request, err error, now time.Time, log *slog.Logger) {
 	var f *failure
-	var large *http.MaxBytesError
-	switch {
+	switch e := api.AsError(err); {
 	case errors.As(err, &f):
-	case errors.As(err, &large):
-		f = badRequest(http.StatusRequestEntityTooLarge, "body: more than %d bytes", large.Limit)
+	case e != nil:
+		f = badRequest(e.Status, "%s", e.Text)
 	case r.Context().Err() != nil:
 		panic(http.ErrAbortHandler) // nobody waits for an answer
 	default:
 		log.Error("a request failed", "path", r.URL.Path, "err", err)
-		f = &failure{status: http.StatusInternalServerError, system: []string{"the request failed; the log of the daemon has more"}}
+		f = &failure{status: http.StatusInternalServerError, system: []string{api.Failed}}
 	}
 	if f.status == http.StatusTooManyRequests {
 		api.Reply(w, f.status, map[string]any{"error": f.Error(), "request_time": now.Unix()})

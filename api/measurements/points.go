@@ -1,9 +1,7 @@
 package measurements
 
 import (
-	"math"
-	"strconv"
-
+	"github.com/coalesce-metrics/coalesce/api"
 	"github.com/coalesce-metrics/coalesce/cell"
 	"github.com/coalesce-metrics/coalesce/query/measured"
 )
@@ -13,7 +11,7 @@ func shown(s *measured.Series) []any {
 	all := make([]any, len(s.Points))
 	for i, p := range s.Points {
 		if s.Cells == nil {
-			all[i] = valuePoint{p.Time, number(p.Value)}
+			all[i] = valuePoint{p.Time, api.Number(p.Value)}
 		} else {
 			all[i] = newCellPoint(p.Time, &s.Cells[i])
 		}
@@ -22,41 +20,24 @@ func shown(s *measured.Series) []any {
 }
 
 type valuePoint struct {
-	Time  int64  `json:"time"`
-	Value number `json:"value"`
+	Time  int64      `json:"time"`
+	Value api.Number `json:"value"`
 }
 
 type cellPoint struct {
-	Time   int64  `json:"time"`
-	Count  int64  `json:"count"`
-	Sum    number `json:"sum"`
-	Min    number `json:"min"`
-	Max    number `json:"max"`
-	Mean   number `json:"mean"`
-	Last   number `json:"last"`
-	Stddev number `json:"stddev"`
+	Time   int64      `json:"time"`
+	Count  int64      `json:"count"`
+	Sum    api.Number `json:"sum"`
+	Min    api.Number `json:"min"`
+	Max    api.Number `json:"max"`
+	Mean   api.Number `json:"mean"`
+	Last   api.Number `json:"last"`
+	Stddev api.Number `json:"stddev"`
 }
 
 func newCellPoint(time int64, c *cell.Cell) cellPoint {
 	return cellPoint{
-		Time: time, Count: c.Count, Sum: number(c.Total()), Min: number(c.Min), Max: number(c.Max),
-		Mean: number(c.Mean()), Last: number(c.Last), Stddev: number(c.Stddev()),
+		Time: time, Count: c.Count, Sum: api.Number(c.Total()), Min: api.Number(c.Min), Max: api.Number(c.Max),
+		Mean: api.Number(c.Mean()), Last: api.Number(c.Last), Stddev: api.Number(c.Stddev()),
 	}
-}
-
-// number is written as the shortest decimal, and as null where JSON has no number
-// for it.
-type number float64
-
-// MarshalJSON implements json.Marshaler.
-func (n number) MarshalJSON() ([]byte, error) {
-	f := float64(n)
-	if f-f != 0 {
-		return []byte("null"), nil
-	}
-	format := byte('f')
-	if x := math.Abs(f); x >= 1e21 || x > 0 && x < 1e-6 {
-		format = 'e'
-	}
-	return strconv.AppendFloat(nil, f, format, -1, 64), nil
 }

@@ -77,10 +77,9 @@ type link struct {
 func (d *reader) answer(r *http.Request, now time.Time) (*answered, error) {
 	m := d.cfg.Metric(r.PathValue("metric"))
 	if m == nil {
-		return nil, badRequest(http.StatusNotFound, "there is no metric %.300q", r.PathValue("metric"))
+		return nil, noMetric(r.PathValue("metric"))
 	}
-	// Semicolons separate nothing.
-	params, err := url.ParseQuery(strings.ReplaceAll(r.URL.RawQuery, ";", "%3B"))
+	params, err := api.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, badRequest(http.StatusBadRequest, "query string: %s", err)
 	}

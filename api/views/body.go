@@ -13,15 +13,9 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/coalesce-metrics/coalesce/api"
 	"github.com/coalesce-metrics/coalesce/views"
 )
-
-// badRequest is what is wrong with a body.
-type badRequest struct{ msg string }
-
-func (e *badRequest) Error() string { return e.msg }
-
-func bad(format string, args ...any) error { return &badRequest{fmt.Sprintf(format, args...)} }
 
 // What bodies may look like, for messages.
 const (
@@ -40,7 +34,7 @@ func asked[T any](r *http.Request, example string, parse func(object) (T, error)
 	case errors.As(err, &large):
 		return nil, false, err
 	case err != nil:
-		return nil, false, bad("body: %s", err)
+		return nil, false, api.BadRequest("body: %s", err)
 	}
 	return parseBody(body, example, parse)
 }
@@ -48,19 +42,19 @@ func asked[T any](r *http.Request, example string, parse func(object) (T, error)
 func parseBody[T any](body []byte, example string, parse func(object) (T, error)) (list []T, single bool, err error) {
 	accepted := "accepted: a JSON object such as " + example + ", or an array of such"
 	if !utf8.Valid(body) {
-		return nil, false, bad("body: not UTF-8; %s", accepted)
+		return nil, false, api.BadRequest("body: not UTF-8; %s", accepted)
 	}
 	if err := json.Unmarshal(body, new(json.RawMessage)); err != nil {
-		return nil, false, bad("body: not JSON: %s; %s", err, accepted)
+		return nil, false, api.BadRequest("body: not JSON: %s; %s", err, accepted)
 	}
 	var elements []json.RawMessage
 	if text := bytes.TrimSpace(body); text[0] != '[' {
 		single, elements = true, []json.RawMessage{text}
 	} else if err := json.Unmarshal(body, &elements); err != nil {
-		return nil, false, bad("body: %s; %s", err, accepted)
+		return nil, false, api.BadRequest("body: %s; %s", err, accepted)
 	}
 	if len(elements) == 0 {
-		return nil, false, bad("body: an empty array; %s", accepted)
+		return nil, false, api.BadRequest("body: an empty array; %s", accepted)
 	}
 	for i, e := range elements {
 		where := "body"
@@ -69,11 +63,11 @@ func parseBody[T any](body []byte, example string, parse func(object) (T, error)
 		}
 		var o object
 		if json.Unmarshal(e, &o) != nil || o == nil {
-			return nil, false, bad("%s: %.100s is no object; %s", where, e, accepted)
+			return nil, false, api.BadRequest("%s: %.100s is no object; %s", where, e, accepted)
 		}
 		x, err := parse(o)
 		if err != nil && !single {
-			err = bad("%s: %s", where, err)
+			err = api.BadRequest("%s: %s", where, err)
 		}
 		if err != nil {
 			return nil, false, err
@@ -99,7 +93,7 @@ func parseView(o object) (d views.Definition, err error) {
 	case err != nil:
 		return d, err
 	case named && d.Name == "":
-		return d, bad("name is empty; accepted: a name, or leaving it out, so that it is that of the measure")
+		return d, api.BadRequest("name is empty; accepted: a name, or leaving it out, so that it is that of the measure")
 	}
 	if given {
 		d.Description = &description
@@ -119,7 +113,7 @@ func (o object) has(key string) bool {
 
 func (o object) need(key string) error {
 	if !o.has(key) {
-		return bad("%s is missing", key)
+		return api.BadRequest("%s is missing", key)
 	}
 	return nil
 }
@@ -132,7 +126,7 @@ func (o object) text(key string, dst *string) error {
 	raw := o[key]
 	delete(o, key)
 	if json.Unmarshal(raw, dst) != nil {
-		return bad("%s is %.100s; accepted: a text", key, raw)
+		return api.BadRequest("%s is %.100s; accepted: a text", key, raw)
 	}
 	return nil
 }
@@ -146,7 +140,7 @@ func (o object) texts(key string, dst *[]string) error {
 	var list []*string
 	err := json.Unmarshal(raw, &list)
 	if err != nil || slices.Contains(list, nil) {
-		return bad("%s is %.100s; accepted: an array of texts", key, raw)
+		return api.BadRequest("%s is %.100s; accepted: an array of texts", key, raw)
 	}
 	for _, s := range list {
 		*dst = append(*dst, *s)
@@ -160,31 +154,31 @@ func (o object) aggregation(dst *views.Aggregation) error {
 	const accepted = `accepted: an object such as {"type":"count"} or {"type":"distribution","bounds":[1,10]}`
 	var inner object
 	if json.Unmarshal(raw, &inner) != nil || inner == nil {
-		return bad("aggregation is %.100s; %s", raw, accepted)
+		return api.BadRequest("aggregation is %.100s; %s", raw, accepted)
 	}
 	if !inner.has("type") {
-		return bad("aggregation has no type; %s", accepted)
+		return api.BadRequest("aggregation has no type; %s", accepted)
 	}
 	if err := inner.text("type", &dst.Type); err != nil {
-		return bad("aggregation: %s", err)
+		return api.BadRequest("aggregation: %s", err)
 	}
 	if inner.has("bounds") {
 		bounds := inner["bounds"]
 		delete(inner, "bounds")
 		var list []json.RawMessage
 		if json.Unmarshal(bounds, &list) != nil {
-			return bad("bounds is %.100s; accepted: an array of numbers", bounds)
+			return api.BadRequest("bounds is %.100s; accepted: an array of numbers", bounds)
 		}
 		for _, b := range list {
 			x, err := strconv.ParseFloat(string(b), 64)
 			if err != nil && !errors.Is(err, strconv.ErrRange) { // which the registry refuses, as it is infinite
-				return bad("bounds: %.100s is no number; accepted: an array of numbers", b)
+				return api.BadRequest("bounds: %.100s is no number; accepted: an array of numbers", b)
 			}
 			dst.Bounds = append(dst.Bounds, x)
 		}
 	}
 	if err := inner.nothing("type, bounds"); err != nil {
-		return bad("aggregation: %s", err)
+		return api.BadRequest("aggregation: %s", err)
 	}
 	return nil
 }
@@ -194,5 +188,5 @@ func (o object) nothing(accepted string) error {
 	if len(o) == 0 {
 		return nil
 	}
-	return bad("unknown key %.100q; accepted: %s", slices.Sorted(maps.Keys(o))[0], accepted)
+	return api.BadRequest("unknown key %.100q; accepted: %s", slices.Sorted(maps.Keys(o))[0], accepted)
 }

@@ -1,9 +1,7 @@
 package views
 
 import (
-	"encoding/json"
-	"math"
-
+	"github.com/coalesce-metrics/coalesce/api"
 	"github.com/coalesce-metrics/coalesce/views"
 )
 
@@ -22,37 +20,26 @@ type row struct {
 	Approximate bool              `json:"approximate,omitempty"`
 }
 
-// number is a number, or null where it is not one.
-type number float64
-
-// MarshalJSON writes what JSON cannot say as null.
-func (x number) MarshalJSON() ([]byte, error) {
-	if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-		return []byte("null"), nil
-	}
-	return json.Marshal(float64(x))
-}
-
 // What the types of aggregations have.
 type (
 	countData struct {
 		Count int64 `json:"count"`
 	}
 	sumData struct {
-		Sum number `json:"sum"`
+		Sum api.Number `json:"sum"`
 	}
 	lastData struct {
-		Last number `json:"last_value"`
+		Last api.Number `json:"last_value"`
 	}
 	distributionData struct {
-		Count      int64     `json:"count"`
-		Sum        number    `json:"sum"`
-		Mean       number    `json:"mean"`
-		Min        number    `json:"min"`
-		Max        number    `json:"max"`
-		Deviations number    `json:"sum_of_squared_deviation"`
-		Bounds     []float64 `json:"bounds"`
-		Counts     []int64   `json:"bucket_counts"`
+		Count      int64      `json:"count"`
+		Sum        api.Number `json:"sum"`
+		Mean       api.Number `json:"mean"`
+		Min        api.Number `json:"min"`
+		Max        api.Number `json:"max"`
+		Deviations api.Number `json:"sum_of_squared_deviation"`
+		Bounds     []float64  `json:"bounds"`
+		Counts     []int64    `json:"bucket_counts"`
 	}
 )
 
@@ -76,12 +63,12 @@ func rowData(a views.Aggregation, r *views.Row) any {
 	case views.Count:
 		return countData{r.Cell.Count}
 	case views.Sum:
-		return sumData{number(r.Cell.Total())}
+		return sumData{api.Number(r.Cell.Total())}
 	case views.LastValue:
-		return lastData{number(r.Cell.Last)}
+		return lastData{api.Number(r.Cell.Last)}
 	}
 	return distributionData{
-		r.Cell.Count, number(r.Cell.Total()), number(r.Cell.Mean()), number(r.Cell.Min), number(r.Cell.Max), number(r.Cell.M2),
+		r.Cell.Count, api.Number(r.Cell.Total()), api.Number(r.Cell.Mean()), api.Number(r.Cell.Min), api.Number(r.Cell.Max), api.Number(r.Cell.M2),
 		append([]float64{}, a.Bounds...), append([]int64{}, r.Counts...),
 	}
 }

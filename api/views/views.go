@@ -108,7 +108,7 @@ func (f family) view(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v, ok := f.Registry.View(name)
-	found(w, "view", name, v, ok)
+	f.found(w, r, "view", v, ok)
 }
 
 // measure answers for one measure.
@@ -119,13 +119,12 @@ func (f family) measure(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	m, ok := f.Registry.Measure(name)
-	found(w, "measure", name, m, ok)
+	f.found(w, r, "measure", m, ok)
 }
 
 func (f family) data(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	d, ok := f.Registry.Data(name)
-	found(w, "view", name, newData(&d), ok)
+	d, ok := f.Registry.Data(r.PathValue("name"))
+	f.found(w, r, "view", newData(&d), ok)
 }
 
 func (f family) deleted(w http.ResponseWriter, r *http.Request, err error) {
@@ -136,17 +135,13 @@ func (f family) deleted(w http.ResponseWriter, r *http.Request, err error) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// found answers what there is of a name.
-func found(w http.ResponseWriter, what, name string, x any, ok bool) {
+// found answers what there is of the name that a request has.
+func (f family) found(w http.ResponseWriter, r *http.Request, what string, x any, ok bool) {
 	if !ok {
-		api.Reply(w, http.StatusNotFound, fault{fmt.Sprintf("no %s has the name %.300q; accepted: those that /v1/%ss lists", what, name, what)})
+		f.fail(w, r, api.Errorf(http.StatusNotFound, "no %s has the name %.300q; accepted: those that /v1/%ss lists", what, r.PathValue("name"), what), false)
 		return
 	}
 	api.Reply(w, http.StatusOK, x)
-}
-
-type fault struct {
-	Error string `json:"error"`
 }
 
 var statuses = map[views.Kind]int{
@@ -161,22 +156,13 @@ var statuses = map[views.Kind]int{
 // fail answers what a request was not done for. It says which of several
 // definitions it was.
 func (f family) fail(w http.ResponseWriter, r *http.Request, err error, several bool) {
-	var bad *badRequest
-	var large *http.MaxBytesError
 	var refused *views.Error
-	switch {
-	case errors.As(err, &bad):
-		api.Reply(w, http.StatusBadRequest, fault{err.Error()})
-	case errors.As(err, &large):
-		api.Reply(w, http.StatusRequestEntityTooLarge, fault{fmt.Sprintf("body: more than %d bytes", large.Limit)})
-	case errors.As(err, &refused):
-		text := err.Error()
+	if errors.As(err, &refused) {
+		where := ""
 		if several && refused.Field != "" {
-			text = fmt.Sprintf("element %d: %s", refused.Index, text)
+			where = fmt.Sprintf("element %d: ", refused.Index)
 		}
-		api.Reply(w, statuses[refused.Kind], fault{text})
-	default:
-		f.Logger.Error("a request failed", "path", r.URL.Path, "err", err)
-		api.Reply(w, http.StatusInternalServerError, fault{"the request failed; the log of the daemon has more"})
+		err = api.Errorf(statuses[refused.Kind], "%s%s", where, refused)
 	}
+	api.Fail(w, r, err, f.Logger)
 }

@@ -51,16 +51,16 @@ func (a *API) points(r *http.Request) (points []Point, n int, err error) {
 		err = json.Unmarshal(body, &all)
 	}
 	if err != nil {
-		return nil, 0, refuse("body: %s; accepted: an object such as {\"metric\":\"m\",\"value\":1,\"tags\":{},\"timestamp\":1700000000}, or an array of such", err)
+		return nil, 0, api.BadRequest("body: %s; accepted: an object such as {\"metric\":\"m\",\"value\":1,\"tags\":{},\"timestamp\":1700000000}, or an array of such", err)
 	}
 	if len(all) > maxPoints {
-		return nil, len(all), refuse("%d values; accepted: at most %d in a request", len(all), maxPoints)
+		return nil, len(all), api.BadRequest("%d values; accepted: at most %d in a request", len(all), maxPoints)
 	}
 	now := a.cfg.Now()
 	for i := range all {
 		p, err := all[i].point(now)
 		if err != nil {
-			return nil, len(all), refuse("value %d: %s", i, err)
+			return nil, len(all), api.BadRequest("value %d: %s", i, err)
 		}
 		points = append(points, p)
 	}
@@ -74,11 +74,11 @@ func readBody(r *http.Request) ([]byte, error) {
 	case "gzip":
 		z, err := gzip.NewReader(r.Body)
 		if err != nil {
-			return nil, refuse("body: not gzip: %s", err)
+			return nil, api.BadRequest("body: not gzip: %s", err)
 		}
 		from = z
 	default:
-		return nil, refuse("Content-Encoding %.100q; accepted: gzip, or none", encoding)
+		return nil, api.BadRequest("Content-Encoding %.100q; accepted: gzip, or none", encoding)
 	}
 	body, err := io.ReadAll(io.LimitReader(from, maxBody+1))
 	if len(body) > maxBody {
@@ -86,7 +86,7 @@ func readBody(r *http.Request) ([]byte, error) {
 	}
 	var large *http.MaxBytesError
 	if err != nil && !errors.As(err, &large) {
-		return nil, refuse("body: %s", err)
+		return nil, api.BadRequest("body: %s", err)
 	}
 	return body, err
 }

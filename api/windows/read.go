@@ -5,7 +5,6 @@ import (
 	"maps"
 	"math"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +24,7 @@ func (a *API) windows(w http.ResponseWriter, r *http.Request) {
 	}
 	i := slices.IndexFunc(a.cfg.Windows, func(w Window) bool { return w.Name == name })
 	if i < 0 {
-		a.fail(w, r, refuse("invalid window size: %.100s", name))
+		a.fail(w, r, api.BadRequest("invalid window size: %.100s", name))
 		return
 	}
 	q, err := parse(r.URL.RawQuery, &a.cfg.Windows[i], a.cfg.Now())
@@ -70,22 +69,21 @@ type request struct {
 }
 
 func parse(text string, w *Window, now time.Time) (*request, error) {
-	// Semicolons are a part of names.
-	values, err := url.ParseQuery(strings.ReplaceAll(text, ";", "%3B"))
+	values, err := api.ParseQuery(text)
 	if err != nil {
-		return nil, refuse("query string: %s", err)
+		return nil, api.BadRequest("query string: %s", err)
 	}
 	q := &request{metric: values.Get("metric"), tags: map[string]string{}, step: int64(w.Step.Seconds())}
 	if q.metric == "" {
-		return nil, refuse("metric is missing; accepted: the name of a metric without its tags")
+		return nil, api.BadRequest("metric is missing; accepted: the name of a metric without its tags")
 	}
 	for _, pair := range values["tag"] {
 		key, value, ok := strings.Cut(pair, ":")
 		if !ok || key == "" {
-			return nil, refuse("tag %.100q; accepted: key:value", pair)
+			return nil, api.BadRequest("tag %.100q; accepted: key:value", pair)
 		}
 		if before, ok := q.tags[key]; ok && before != value {
-			return nil, refuse("tag %.100q cannot be both %.100q and %.100q", key, before, value)
+			return nil, api.BadRequest("tag %.100q cannot be both %.100q and %.100q", key, before, value)
 		}
 		q.tags[key] = value
 	}
@@ -97,7 +95,7 @@ func parse(text string, w *Window, now time.Time) (*request, error) {
 		return nil, err
 	}
 	if q.start >= q.end {
-		return nil, refuse("start %d is not before end %d", q.start, q.end)
+		return nil, api.BadRequest("start %d is not before end %d", q.start, q.end)
 	}
 	q.start -= ((q.start % q.step) + q.step) % q.step
 	switch m := values.Get("merge"); m {
@@ -105,7 +103,7 @@ func parse(text string, w *Window, now time.Time) (*request, error) {
 	case "1":
 		q.merge = true
 	default:
-		return nil, refuse("merge %.100q; accepted: 0 or 1", m)
+		return nil, api.BadRequest("merge %.100q; accepted: 0 or 1", m)
 	}
 	return q, nil
 }
@@ -128,7 +126,7 @@ func instant(text, key string, absent int64) (int64, error) {
 		}
 	}
 	if !(sec >= minSecond && sec <= maxSecond) {
-		return 0, refuse("%s %.100q; accepted: Unix seconds, or RFC 3339 with a zone such as 2026-01-02T03:04:05Z", key, text)
+		return 0, api.BadRequest("%s %.100q; accepted: Unix seconds, or RFC 3339 with a zone such as 2026-01-02T03:04:05Z", key, text)
 	}
 	return int64(sec), nil
 }
@@ -136,31 +134,16 @@ func instant(text, key string, absent int64) (int64, error) {
 // row is one cell as it is shown.
 type row struct {
 	Timestamp int64             `json:"timestamp"`
-	Min       *number           `json:"min_value"`
-	Max       *number           `json:"max_value"`
-	Avg       *number           `json:"avg_value"`
-	Sum       *number           `json:"sum_value"`
+	Min       *api.Number       `json:"min_value"`
+	Max       *api.Number       `json:"max_value"`
+	Avg       *api.Number       `json:"avg_value"`
+	Sum       *api.Number       `json:"sum_value"`
 	Count     int64             `json:"count"`
 	Tags      map[string]string `json:"tags"`
 	series    string
 }
 
-// number is written as the shortest decimal; what JSON has no number for is null.
-type number float64
-
-func (n number) MarshalJSON() ([]byte, error) {
-	f := float64(n)
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return []byte("null"), nil
-	}
-	format := byte('f')
-	if x := math.Abs(f); x >= 1e21 || x > 0 && x < 1e-6 {
-		format = 'e'
-	}
-	return strconv.AppendFloat(nil, f, format, -1, 64), nil
-}
-
-func value(f float64) *number { n := number(f); return &n }
+func value(f float64) *api.Number { n := api.Number(f); return &n }
 
 // rows returns the cells in range, by time and then by series.
 func (q *request) rows(streams []query.Stream) []row {

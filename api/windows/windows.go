@@ -5,7 +5,6 @@ package windows
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -72,21 +71,11 @@ type Stats struct {
 // Stats returns the counts. A request that is refused counts with all its values.
 func (a *API) Stats() Stats { return Stats{a.accepted.Load(), a.refused.Load()} }
 
-func refuse(format string, args ...any) error { return &query.Error{Msg: fmt.Sprintf(format, args...)} }
-
 // fail answers what a request cannot be answered for.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var client *query.Error
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &client):
-		api.Reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
-	case errors.As(err, &large):
-		api.Reply(w, http.StatusRequestEntityTooLarge, map[string]string{"error": err.Error()})
-	case r.Context().Err() != nil:
-		panic(http.ErrAbortHandler) // nobody waits for an answer
-	default:
-		a.cfg.Logger.Error("a request failed", "path", r.URL.Path, "err", err)
-		api.Reply(w, http.StatusInternalServerError, map[string]string{"error": "the request failed; the log of the daemon has more"})
+	if errors.As(err, &client) {
+		err = api.BadRequest("%s", client)
 	}
+	api.Fail(w, r, err, a.cfg.Logger)
 }

@@ -87,9 +87,9 @@ func AppendFindTreeJSON(dst []byte, query string, nodes []Node, wildcards bool) 
 			dst = append(dst, ',')
 		}
 		dst = append(dst, `{"text":`...)
-		dst = appendString(dst, name)
+		dst = AppendString(dst, name)
 		dst = append(dst, `,"id":`...)
-		dst = appendString(dst, parent+name)
+		dst = AppendString(dst, parent+name)
 		if leaf {
 			dst = append(dst, `,"allowChildren":0,"expandable":0,"leaf":1}`...)
 		} else {
@@ -118,7 +118,7 @@ func AppendFindJSON(dst []byte, nodes []Node) []byte {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, `{"path":`...)
-		dst = appendString(dst, n.Path)
+		dst = AppendString(dst, n.Path)
 		if !leaf {
 			dst = append(dst, `,"is_leaf":false}`...)
 			continue
@@ -162,9 +162,9 @@ func AppendFindCompleter(dst []byte, nodes []Node, wildcards bool) []byte {
 			path, isLeaf = path+".", `,"is_leaf":"0"}`
 		}
 		dst = append(dst, `{"path":`...)
-		dst = appendString(dst, path)
+		dst = AppendString(dst, path)
 		dst = append(dst, `,"name":`...)
-		dst = appendString(dst, n.name())
+		dst = AppendString(dst, n.name())
 		dst = append(dst, isLeaf...)
 	}
 	if wildcards && count > 1 {
@@ -194,7 +194,7 @@ func AppendFindNodeList(dst []byte, nodes []Node, position int) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendString(dst, part)
+		dst = AppendString(dst, part)
 	}
 	return append(dst, "]}"...)
 }

@@ -28,7 +28,7 @@ func AppendRenderJSON(dst []byte, series []*functions.Series, noNulls bool) []by
 			dst = append(dst, ',')
 		}
 		dst = append(dst, `{"target":`...)
-		dst = appendString(dst, s.Name)
+		dst = AppendString(dst, s.Name)
 		dst = append(dst, `,"tags":`...)
 		dst = appendTags(dst, s)
 		dst = append(dst, `,"datapoints":[`...)
@@ -53,15 +53,15 @@ func points(series []*functions.Series) int {
 func appendTags(dst []byte, s *functions.Series) []byte {
 	if len(s.Tags) == 0 {
 		dst = append(dst, `{"name":`...)
-		return append(appendString(dst, s.Name), '}')
+		return append(AppendString(dst, s.Name), '}')
 	}
 	dst = append(dst, '{')
 	for i, key := range slices.Sorted(maps.Keys(s.Tags)) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(appendString(dst, key), ':')
-		dst = appendString(dst, s.Tags[key])
+		dst = append(AppendString(dst, key), ':')
+		dst = AppendString(dst, s.Tags[key])
 	}
 	return append(dst, '}')
 }
@@ -98,9 +98,9 @@ func appendNumber(dst []byte, v float64) []byte {
 	return plaintext.AppendValue(dst, v)
 }
 
-// appendString appends a string of JSON. <, > and & stay as they are: the
+// AppendString appends a string of JSON. <, > and & stay as they are: the
 // answer is no HTML.
-func appendString(dst []byte, s string) []byte {
+func AppendString(dst []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
 			return appendEscaped(dst, s)
