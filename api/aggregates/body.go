@@ -3,7 +3,6 @@ package aggregates
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"unicode/utf8"
 
@@ -12,13 +11,9 @@ import (
 
 // asked reads the rule that a request is about.
 func asked(r *http.Request) (pattern, output string, err error) {
-	body, err := io.ReadAll(r.Body)
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
+	body, err := new(api.Body).Read(r, maxBody)
+	if err != nil {
 		return "", "", err
-	case err != nil:
-		return "", "", api.BadRequest("body: %s", err)
 	}
 	return parse(body)
 }

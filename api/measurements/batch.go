@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/klauspost/compress/gzip"
-
 	"github.com/coalesce-metrics/coalesce/aggregator"
+	"github.com/coalesce-metrics/coalesce/api"
 	"github.com/coalesce-metrics/coalesce/attributes"
 	"github.com/coalesce-metrics/coalesce/jsonscan"
 )
@@ -69,13 +68,14 @@ type tag struct {
 
 // batch is a request under way. It is used again for others.
 type batch struct {
-	packed, body []byte
-	scan         jsonscan.Scanner
-	items        []item
-	tags         []tag
-	top          item // what stands beside the measurements
-	total        int  // measurements in the request, also if there are too many
-	bad          *refusal
+	reader api.Body
+	body   []byte // unpacked; it is the reader's
+	scan   jsonscan.Scanner
+	items  []item
+	tags   []tag
+	top    item // what stands beside the measurements
+	total  int  // measurements in the request, also if there are too many
+	bad    *refusal
 
 	agent   string
 	series  []byte // names of the series
@@ -87,7 +87,6 @@ type batch struct {
 	ready   []aggregator.Measurement      // of each item
 	sorted  []tag                         // of one item
 	added   []int                         // items whose series count now, see tagSets
-	unzip   *gzip.Reader
 }
 
 // maxKept is the longest body whose memory is kept, in bytes.
@@ -95,7 +94,7 @@ const maxKept = 1 << 20
 
 // reset forgets the last request.
 func (b *batch) reset() {
-	if cap(b.body)+cap(b.packed) > maxKept {
+	if b.reader.Cap() > maxKept {
 		*b = batch{}
 	}
 	clear(b.names)
@@ -103,7 +102,7 @@ func (b *batch) reset() {
 	clear(b.ready)
 	clear(b.made)
 	clear(b.news)
-	b.packed, b.body = b.packed[:0], b.body[:0]
+	b.body = nil
 	b.items, b.tags, b.sorted = b.items[:0], b.tags[:0], b.sorted[:0]
 	b.series, b.shared = b.series[:0], b.shared[:0]
 	b.names, b.metrics, b.ready, b.news = b.names[:0], b.metrics[:0], b.ready[:0], b.news[:0]

@@ -74,8 +74,8 @@ func (a *API) ingest(w http.ResponseWriter, r *http.Request, parse func(*batch) 
 		a.batches.Put(b)
 	}()
 	b.agent = r.UserAgent()
-	err := b.read(r, a.cfg.MaxBody)
-	if err == nil {
+	var err error
+	if b.body, err = b.reader.Read(r, a.cfg.MaxBody); err == nil {
 		if err = parse(b); err != nil {
 			err = badRequest(http.StatusBadRequest, "body: %s", err)
 		}

@@ -250,22 +250,21 @@ type question struct {
 
 // asked reads what a PUT or DELETE has in its body, or without one, in its query.
 func (a *API) asked(r *http.Request) (*question, error) {
-	var b batch
-	if err := b.read(r, a.cfg.MaxBody); err != nil {
+	body, err := new(api.Body).Read(r, a.cfg.MaxBody)
+	if err != nil {
 		return nil, err
 	}
 	q := &question{change: attributes.Change{}}
-	var err error
 	switch {
-	case len(b.body) == 0:
+	case len(body) == 0:
 		err = formProperties(r.URL.RawQuery, q.change, q.add)
-	case isForm(r, b.body):
-		err = formProperties(string(b.body), q.change, q.add)
-	case !startsObject(b.body):
+	case isForm(r, body):
+		err = formProperties(string(body), q.change, q.add)
+	case !startsObject(body):
 		err = errors.New(`no JSON object; accepted: such as {"period":60,"attributes":{"aggregate":true}}`)
 	default:
-		s := &b.scan
-		s.Reset(b.body)
+		s := new(jsonscan.Scanner)
+		s.Reset(body)
 		parseProperties(s, "", q.change, func(key string) { q.scanNames(s, key) })
 		err = s.End()
 	}

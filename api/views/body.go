@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -28,13 +27,9 @@ type object map[string]json.RawMessage
 
 // asked reads the definitions in a body: one object, or an array of some.
 func asked[T any](r *http.Request, example string, parse func(object) (T, error)) (list []T, single bool, err error) {
-	body, err := io.ReadAll(r.Body)
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
+	body, err := new(api.Body).Read(r, maxBody)
+	if err != nil {
 		return nil, false, err
-	case err != nil:
-		return nil, false, api.BadRequest("body: %s", err)
 	}
 	return parseBody(body, example, parse)
 }

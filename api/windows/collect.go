@@ -1,27 +1,25 @@
 package windows
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"strings"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-
 	"github.com/coalesce-metrics/coalesce/api"
+	"github.com/coalesce-metrics/coalesce/jsonscan"
 	"github.com/coalesce-metrics/coalesce/naming"
 )
 
-// maxBody is the longest body once it is unpacked, in bytes.
-const maxBody = 4 << 20
-
-// maxPoints is how many values a request may have.
-const maxPoints = 20_000
+// Bounds of a request.
+const (
+	maxBody   = 4 << 20 // bytes, once it is unpacked
+	maxPoints = 20_000
+	maxTags   = 4 * naming.MaxName // bytes in the tags of a value, of which a name drops some
+)
 
 // collect answers /v1/collect: all values are taken, or none.
 func (a *API) collect(w http.ResponseWriter, r *http.Request) {
@@ -36,111 +34,173 @@ func (a *API) collect(w http.ResponseWriter, r *http.Request) {
 	api.Reply(w, http.StatusAccepted, map[string]int{"accepted": len(points)})
 }
 
-// points reads a request; n is how many values it has.
+const wantValues = `accepted: an object such as {"metric":"m","value":1,"tags":{},"timestamp":1700000000}, or an array of such`
+
+// points reads a request; n is how many values it has, 0 where that is not known.
 func (a *API) points(r *http.Request) (points []Point, n int, err error) {
-	body, err := readBody(r)
+	body, err := new(api.Body).Read(r, maxBody)
 	if err != nil {
 		return nil, 0, err
 	}
-	var all []measurement
-	body = bytes.TrimLeft(body, " \t\r\n")
-	if len(body) > 0 && body[0] == '{' {
-		all = make([]measurement, 1)
-		err = json.Unmarshal(body, &all[0])
-	} else {
-		err = json.Unmarshal(body, &all)
-	}
-	if err != nil {
-		return nil, 0, api.BadRequest("body: %s; accepted: an object such as {\"metric\":\"m\",\"value\":1,\"tags\":{},\"timestamp\":1700000000}, or an array of such", err)
-	}
-	if len(all) > maxPoints {
-		return nil, len(all), api.BadRequest("%d values; accepted: at most %d in a request", len(all), maxPoints)
-	}
-	now := a.cfg.Now()
-	for i := range all {
-		p, err := all[i].point(now)
-		if err != nil {
-			return nil, len(all), api.BadRequest("value %d: %s", i, err)
+	v := values{now: a.cfg.Now()}
+	v.scan.Reset(body)
+	switch v.scan.Kind() {
+	case jsonscan.Object:
+		v.one()
+	case jsonscan.Array:
+		for v.scan.Array(); v.scan.More(); {
+			v.one()
 		}
-		points = append(points, p)
-	}
-	return points, len(all), nil
-}
-
-func readBody(r *http.Request) ([]byte, error) {
-	var from io.Reader = r.Body
-	switch encoding := r.Header.Get("Content-Encoding"); encoding {
-	case "", "identity":
-	case "gzip":
-		z, err := gzip.NewReader(r.Body)
-		if err != nil {
-			return nil, api.BadRequest("body: not gzip: %s", err)
-		}
-		from = z
 	default:
-		return nil, api.BadRequest("Content-Encoding %.100q; accepted: gzip, or none", encoding)
+		return nil, 0, api.BadRequest("body: no JSON object and no array; %s", wantValues)
 	}
-	body, err := io.ReadAll(io.LimitReader(from, maxBody+1))
-	if len(body) > maxBody {
-		return nil, &http.MaxBytesError{Limit: maxBody}
+	if err := v.scan.End(); err != nil {
+		return nil, 0, api.BadRequest("body: not JSON: %s; %s", err, wantValues)
 	}
-	var large *http.MaxBytesError
-	if err != nil && !errors.As(err, &large) {
-		return nil, api.BadRequest("body: %s", err)
+	if v.n > maxPoints {
+		return nil, v.n, api.BadRequest("%d values; accepted: at most %d in a request", v.n, maxPoints)
 	}
-	return body, err
+	return v.points, v.n, v.bad
 }
 
-// measurement is one value as it comes.
-type measurement struct {
-	Metric    *string            `json:"metric"`
-	Value     *float64           `json:"value"`
-	Tags      map[string]*string `json:"tags"`
-	Timestamp json.RawMessage    `json:"timestamp"`
+// values are those of a request as they are read. They may come to many times the
+// length of the body, so that none are kept that are not asked for.
+type values struct {
+	scan   jsonscan.Scanner
+	now    time.Time
+	points []Point
+	n      int   // so far, those passed over included
+	bad    error // what is wrong with the first that is
 }
 
-func (m *measurement) point(now time.Time) (Point, error) {
-	if m.Metric == nil || *m.Metric == "" {
-		return Point{}, fmt.Errorf("metric is missing; accepted: a text")
+// one reads a value.
+func (v *values) one() {
+	i := v.n
+	v.n++
+	if v.bad != nil || v.n > maxPoints {
+		v.scan.Skip()
+		return
 	}
-	if m.Value == nil {
-		return Point{}, fmt.Errorf("value is missing; accepted: a number")
-	}
-	tags := make(map[string]string, len(m.Tags))
-	for key, v := range m.Tags {
-		if v == nil {
-			return Point{}, fmt.Errorf("tag %.100q is null; accepted: a text", key)
-		}
-		tags[key] = *v
-	}
-	name, err := naming.Join(*m.Metric, tags)
+	p, err := v.point()
 	if err != nil {
-		return Point{}, err
+		v.bad = api.BadRequest("value %d: %s", i, err)
 	}
-	at, err := timestamp(m.Timestamp, now)
-	return Point{name, *m.Value, at}, err
+	v.points = append(v.points, p)
 }
 
-// timestamp reads a number of seconds, or RFC 3339 with a zone; nothing is now.
-func timestamp(raw json.RawMessage, now time.Time) (float64, error) {
-	text := string(raw)
-	if text == "" || text == "null" {
-		return float64(now.UnixNano()) / 1e9, nil
+func (v *values) point() (p Point, err error) {
+	s := &v.scan
+	if s.Kind() != jsonscan.Object {
+		return p, fmt.Errorf("it is %.100s; accepted: an object", s.Skip())
 	}
+	p.Value, p.Time = math.NaN(), seconds(v.now)
+	var metric string
+	var tags map[string]string
+	var key []byte
+	for s.Object(); s.Key(&key); {
+		var wrong error
+		switch string(key) {
+		case "metric":
+			metric, wrong = text(s, "metric")
+		case "value":
+			p.Value, wrong = number(s)
+		case "tags":
+			tags, wrong = tagsOf(s)
+		case "timestamp":
+			p.Time, wrong = timestamp(s.Skip(), v.now)
+		default:
+			s.Skip()
+		}
+		err = cmp.Or(err, wrong)
+	}
+	switch {
+	case err != nil:
+		return p, err
+	case metric == "":
+		return p, fmt.Errorf("metric is missing; accepted: a text")
+	case math.IsNaN(p.Value):
+		return p, fmt.Errorf("value is missing; accepted: a number")
+	}
+	p.Name, err = naming.Join(metric, tags)
+	return p, err
+}
+
+// text reads a text; null is none.
+func text(s *jsonscan.Scanner, key string) (string, error) {
+	switch s.Kind() {
+	case jsonscan.Text:
+		return string(s.Text()), nil
+	case jsonscan.Null:
+		s.Null()
+		return "", nil
+	}
+	return "", fmt.Errorf("%s is %.100s; accepted: a text", key, s.Skip())
+}
+
+// number reads a finite number; null is NaN.
+func number(s *jsonscan.Scanner) (float64, error) {
+	switch s.Kind() {
+	case jsonscan.Number:
+		x := s.Float()
+		if math.IsInf(x, 0) {
+			return x, fmt.Errorf("value is too large; accepted: a number up to %g", math.MaxFloat64)
+		}
+		return x, nil
+	case jsonscan.Null:
+		s.Null()
+		return math.NaN(), nil
+	}
+	return 0, fmt.Errorf("value is %.100s; accepted: a number", s.Skip())
+}
+
+// tagsOf reads an object of texts; null is none.
+func tagsOf(s *jsonscan.Scanner) (tags map[string]string, err error) {
+	switch s.Kind() {
+	case jsonscan.Object:
+	case jsonscan.Null:
+		s.Null()
+		return nil, nil
+	default:
+		return nil, fmt.Errorf("tags are %.100s; accepted: an object of texts", s.Skip())
+	}
+	tags = make(map[string]string)
+	size := 0
+	var key []byte
+	for s.Object(); s.Key(&key); {
+		switch {
+		case err != nil:
+			s.Skip()
+		case s.Kind() != jsonscan.Text:
+			err = fmt.Errorf("tag %.100q is %.100s; accepted: a text", key, s.Skip())
+		default:
+			value := s.Text()
+			if size += len(key) + len(value) + 1; size > maxTags {
+				err = fmt.Errorf("tags: more than %d bytes", maxTags)
+			}
+			tags[string(key)] = string(value)
+		}
+	}
+	return tags, err
+}
+
+func seconds(t time.Time) float64 { return float64(t.Unix()) + float64(t.Nanosecond())/1e9 }
+
+// timestamp reads a number of seconds, or RFC 3339 with a zone; null is now.
+func timestamp(raw json.RawMessage, now time.Time) (float64, error) {
 	var sec float64
 	if err := json.Unmarshal(raw, &sec); err == nil {
-		if sec == -1 {
-			return float64(now.UnixNano()) / 1e9, nil
-		}
-		if math.Abs(sec) <= maxSecond {
+		switch {
+		case string(raw) == "null" || sec == -1:
+			return seconds(now), nil
+		case math.Abs(sec) <= maxSecond:
 			return sec, nil
 		}
 	}
 	var s string
 	if err := json.Unmarshal(raw, &s); err == nil && strings.Contains(s, "T") {
 		if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-			return float64(t.Unix()) + float64(t.Nanosecond())/1e9, nil
+			return seconds(t), nil
 		}
 	}
-	return 0, fmt.Errorf("timestamp %.100s; accepted: Unix seconds as a number, or a text in RFC 3339 with a zone", text)
+	return 0, fmt.Errorf("timestamp %.100s; accepted: Unix seconds as a number, or a text in RFC 3339 with a zone", raw)
 }

@@ -5,10 +5,12 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -204,14 +206,21 @@ func TestCollectErrors(t *testing.T) {
 	}{
 		"no JSON":               {`metric 1`, "body:", 1},
 		"nothing":               {``, "body:", 1},
+		"null":                  {`null`, "no JSON object and no array", 1},
+		"no object":             {`[1,` + good + `]`, "value 0: it is 1; accepted: an object", 2},
+		"cut short":             {`[` + good, "body: not JSON", 1},
+		"not UTF-8":             {`{"metric":"a` + "\xff" + `","value":1}`, "expected UTF-8", 1},
 		"no metric":             {`{"value":1}`, "metric is missing", 1},
-		"metric is no text":     {`{"metric":1,"value":1}`, "body:", 1},
+		"metric is no text":     {`{"metric":1,"value":1}`, "metric is 1; accepted: a text", 1},
 		"no value":              {`[` + good + `,{"metric":"a"}]`, "value 1: value is missing", 2},
 		"value is null":         {`{"metric":"a","value":null}`, "value is missing", 1},
-		"value not finite":      {`{"metric":"a","value":1e400}`, "body:", 1},
-		"value is a text":       {`{"metric":"a","value":"1"}`, "body:", 1},
-		"tag is a number":       {`{"metric":"a","value":1,"tags":{"x":1}}`, "body:", 1},
-		"tag is null":           {`{"metric":"a","value":1,"tags":{"x":null}}`, `tag \"x\" is null`, 1},
+		"value not finite":      {`{"metric":"a","value":1e400}`, "value is too large", 1},
+		"value is a text":       {`{"metric":"a","value":"1"}`, `value is \"1\"; accepted: a number`, 1},
+		"tags are a text":       {`{"metric":"a","value":1,"tags":"x"}`, `tags are \"x\"; accepted: an object`, 1},
+		"tag is a number":       {`{"metric":"a","value":1,"tags":{"x":1}}`, `tag \"x\" is 1; accepted: a text`, 1},
+		"tag is null":           {`{"metric":"a","value":1,"tags":{"y":"1","x":null,"z":2}}`, `tag \"x\" is null`, 1},
+		"too much of tags":      {`{"metric":"a","value":1,"tags":{"x":"` + strings.Repeat("~", maxTags) + `"}}`, "tags: more than 65536 bytes", 1},
+		"the first mistake":     {`[` + good + `,{"metric":"","value":2},{"metric":3}]`, "value 1: metric is missing", 3},
 		"tag named name":        {`{"metric":"a","value":1,"tags":{"name":"b"}}`, "name of the metric", 1},
 		"time without zone":     {`{"metric":"a","value":1,"timestamp":"2023-11-14T23:13:20"}`, "with a zone", 1},
 		"time as text":          {`{"metric":"a","value":1,"timestamp":"1700000000"}`, "with a zone", 1},
@@ -264,12 +273,50 @@ func TestCollectGzip(t *testing.T) {
 			t.Errorf("%d %s, want %d", code, got, want)
 		}
 	}
-	if code, _ := do("POST", "/v1/collect", "{}", "Content-Encoding", "br"); code != 400 {
-		t.Errorf("br: %d", code)
+	for _, encoding := range []string{"GZIP", "x-gzip"} {
+		if code, got := do("POST", "/v1/collect", packed(`{"metric":"a","value":1}`), "Content-Encoding", encoding); code != 202 {
+			t.Errorf("%s: %d %s", encoding, code, got)
+		}
+	}
+	if code, got := do("POST", "/v1/collect", "{}", "Content-Encoding", "br"); code != 415 || !strings.Contains(got, "accepted: gzip") {
+		t.Errorf("br: %d %s", code, got)
 	}
 	if code, _ := do("GET", "/v1/collect", ""); code != 405 {
 		t.Errorf("GET: %d", code)
 	}
+}
+
+// A body of a few bytes may hold many values of much more each, before they are
+// counted.
+func TestCollectMemory(t *testing.T) {
+	value := `{"metric":"a","value":1,"tags":{`
+	for name, body := range map[string]string{
+		"values": "[" + strings.Repeat("{},", maxBody/3-1) + "{}]",
+		"tags":   value + strings.Repeat(`"":"",`, (maxBody-100)/6) + `"":""}}`,
+		"keys":   value + keysOf((maxBody-100)/13) + `"":""}}`,
+	} {
+		a := New(Config{Now: time.Now})
+		r := httptest.NewRequest("POST", "/v1/collect", strings.NewReader(packed(body)))
+		r.Header.Set("Content-Encoding", "gzip")
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, _, err := a.points(r); err == nil {
+			t.Errorf("%s: not refused", name)
+		}
+		runtime.ReadMemStats(&after)
+		if taken := after.TotalAlloc - before.TotalAlloc; taken > 10*maxBody {
+			t.Errorf("%s: %d MiB were taken", name, taken>>20)
+		}
+	}
+}
+
+// keysOf returns the members of an object with keys that differ.
+func keysOf(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `"%07d":"",`, i)
+	}
+	return b.String()
 }
 
 func FuzzCollect(f *testing.F) {
