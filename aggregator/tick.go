@@ -47,7 +47,7 @@ func (a *Aggregator) Tick() {
 	}
 	a.ask()
 	if n := a.stat.partial.Load() - partial; n > 0 {
-		a.cfg.Logger.Info("emitted buckets that had begun before the start: they lack what came until then", "buckets", n)
+		a.cfg.Logger.Info("emitted buckets that were under way at the start: they have what came since, as is normal on a first start", "buckets", n)
 	}
 	a.warnFull(now)
 	a.sweep(now)
