@@ -178,7 +178,7 @@ func (a *Archive) enter(w *job) {
 	if w.removeErr != nil {
 		a.stats.JournalErrors++
 		if j.removeAt.IsZero() {
-			a.cfg.Logger.Warn("segments of the journal cannot be removed", "error", w.removeErr)
+			a.cfg.Logger.Warn("segments of the journal cannot be removed", "err", w.removeErr)
 		}
 		j.removeAt = time.Now().Add(longestDelay)
 	} else if len(w.remove) > 0 {
@@ -224,7 +224,7 @@ func (a *Archive) journalFailed(err error) {
 	j := a.journal
 	a.stats.JournalErrors++
 	if !j.failing {
-		a.cfg.Logger.Error("the journal cannot be written: until it can, cells are in memory alone", "dir", a.cfg.Dir, "error", err)
+		a.cfg.Logger.Error("the journal cannot be written: until it can, cells are in memory alone", "dir", a.cfg.Dir, "err", err)
 		j.delay = firstDelay / 2
 	}
 	j.failing = true

@@ -128,7 +128,7 @@ func (a *Archive) unreadable(n int64, err error) {
 	a.stats.Damaged += n
 	a.mu.Unlock()
 	if first {
-		a.cfg.Logger.Error("the store holds cells that cannot be read; they are passed over", "error", err)
+		a.cfg.Logger.Error("the store holds cells that cannot be read; they are passed over", "err", err)
 	}
 }
 

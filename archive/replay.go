@@ -89,7 +89,7 @@ func (r *replay) segment(s *segment) error {
 			hull = span{a.journal.st.since, a.opened}
 		}
 		a.lost = a.lost.add(hull)
-		a.cfg.Logger.Error("the journal is damaged: cells are lost", "segment", s.path, "records", d.records, "bytes", d.bytes, "error", err)
+		a.cfg.Logger.Error("the journal is damaged: cells are lost", "segment", s.path, "records", d.records, "bytes", d.bytes, "err", err)
 	}
 	a.evict()
 	return nil

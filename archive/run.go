@@ -155,7 +155,7 @@ func (a *Archive) judge(ctx context.Context, err error) time.Duration {
 	}
 	if !r.failing {
 		r.failing, r.failedAt = true, time.Now()
-		a.cfg.Logger.Error("the store fails: cells wait in memory and in the journal until it is back", "error", err)
+		a.cfg.Logger.Error("the store fails: cells wait in memory and in the journal until it is back", "err", err)
 	}
 	a.forget()
 	clear(r.told)

@@ -283,7 +283,7 @@ func (a *Archive) send(ctx context.Context, w store.Write) (refused map[int]bool
 	a.tell(w.Meta)
 	a.run.failures = 0
 	if d.bad > 0 {
-		a.cfg.Logger.Error("the store refuses some series, and takes others", "series", d.bad, "one", d.name, "error", d.why)
+		a.cfg.Logger.Error("the store refuses some series, and takes others", "series", d.bad, "one", d.name, "err", d.why)
 	}
 	return d.refused, nil
 }

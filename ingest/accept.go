@@ -128,7 +128,7 @@ func (b *backoff) next(l *listener, err error) {
 	l.counts.acceptErrors.Add(1)
 	if b.errors++; b.errors == 1 {
 		b.delay = firstDelay
-		l.in.log.Error("cannot accept connections; trying on", "listener", l.Name, "error", err)
+		l.in.log.Error("cannot accept connections; trying on", "listener", l.Name, "err", err)
 	} else {
 		b.delay = min(2*b.delay, longestDelay)
 	}

@@ -36,7 +36,7 @@ func (l *listener) receive() {
 func (l *listener) failed(err error) {
 	l.counts.readErrors.Add(1)
 	if l.readLog.due() {
-		l.in.log.Error("cannot read datagrams", "listener", l.Name, "error", err)
+		l.in.log.Error("cannot read datagrams", "listener", l.Name, "err", err)
 	}
 }
 

@@ -58,7 +58,7 @@ func (s *stream) over(why end, err error) {
 	}
 	if err != nil {
 		c.readErrors.Add(1)
-		log.Debug("connection broke", "listener", s.listener.Name, "sender", s.sender(0), "error", err)
+		log.Debug("connection broke", "listener", s.listener.Name, "sender", s.sender(0), "err", err)
 	}
 }
 

@@ -33,7 +33,7 @@ func (l *listener) secure(p *puller) (*tls.Conn, bool) {
 	p.end = endSaid
 	n := l.counts.handshakeErrors.Add(1)
 	if l.handshakeLog.due() {
-		l.in.log.Warn("a TLS handshake failed", "listener", l.Name, "sender", p.stream.sender(0), "error", err, "failed_so_far", n)
+		l.in.log.Warn("a TLS handshake failed", "listener", l.Name, "sender", p.stream.sender(0), "err", err, "failed_so_far", n)
 	}
 	return nil, false
 }
@@ -43,7 +43,7 @@ func (l *listener) secure(p *puller) (*tls.Conn, bool) {
 func (l *listener) loadCertificates() (*certs.Certificates, error) {
 	return certs.Load(certs.Files(*l.TLS), func(err error) {
 		if err != nil {
-			l.in.log.Error("the TLS files cannot be used; the former ones stay in use", "listener", l.Name, "error", err)
+			l.in.log.Error("the TLS files cannot be used; the former ones stay in use", "listener", l.Name, "err", err)
 			return
 		}
 		l.in.log.Info("loaded the changed TLS files", "listener", l.Name)

@@ -43,7 +43,7 @@ func (n *Node) faultOf(err error) *fault {
 	case errors.Is(err, context.Canceled):
 		return faultf(unavailable, "stopping; try again later")
 	}
-	n.cfg.Logger.Error("a query failed", "error", err)
+	n.cfg.Logger.Error("a query failed", "err", err)
 	return faultf(crash, "internal failure: %s", err)
 }
 

@@ -40,7 +40,7 @@ func (n *Node) record(ctx context.Context, f fields) error {
 		return bad("%s", err)
 	case err != nil && !errors.Is(err, ErrLoading):
 		// It may have been recorded or not, which only crash allows for.
-		n.cfg.Logger.Error("a value was not recorded", "metric", metric, "error", err)
+		n.cfg.Logger.Error("a value was not recorded", "metric", metric, "err", err)
 		return faultf(crash, "recording failed: %s", err)
 	}
 	return err

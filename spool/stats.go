@@ -149,5 +149,5 @@ func (s *Spool) note(which int, n int64, text string, args ...any) {
 // failed notes an error that nobody is told of; mu is held.
 func (s *Spool) failed(text string, err error) {
 	s.stats.OtherErrors++
-	s.note(noteFailed, 1, "spool: "+text, "error", err)
+	s.note(noteFailed, 1, "spool: "+text, "err", err)
 }

@@ -37,7 +37,7 @@ func (d *destination) openSpool() error {
 	d.log.Info("rows found in the spool", "datapoints", d.spooled)
 	if err := s.Scan(d.times.add); err != nil {
 		d.times.fill()
-		d.log.Warn("the spool cannot be read through, so that all rows wait behind it", "error", err)
+		d.log.Warn("the spool cannot be read through, so that all rows wait behind it", "err", err)
 	}
 	return nil
 }
@@ -50,7 +50,7 @@ func (d *destination) closeSpool() {
 	err = errors.Join(err, d.spool.Close())
 	d.syncSpool()
 	if err != nil {
-		d.log.Error("spool not closed in order", "error", err)
+		d.log.Error("spool not closed in order", "err", err)
 	}
 	if n := d.read().Spooled; n > 0 {
 		d.log.Info("rows are kept in the spool", "datapoints", n)
@@ -306,6 +306,6 @@ func (d *destination) spoolFailed(text string, err error) {
 	n := d.trouble.add(time.Now(), 1)
 	d.mu.Unlock()
 	if n > 0 {
-		d.log.Error(text, "error", err, "times", n)
+		d.log.Error(text, "err", err, "times", n)
 	}
 }

@@ -163,7 +163,7 @@ func (d *destination) notConnected(err error) {
 	attempts := d.refused.add(time.Now(), 1)
 	d.mu.Unlock()
 	if attempts > 0 {
-		d.log.Warn("destination not connected", "error", err, "attempts", attempts)
+		d.log.Warn("destination not connected", "err", err, "attempts", attempts)
 	}
 	if d.chosen {
 		d.up.fall(d)
@@ -196,7 +196,7 @@ func (d *destination) disconnected(s sink, err error) {
 	d.mu.Unlock()
 	if err != nil {
 		if times > 0 {
-			d.log.Warn("destination lost", "error", err, "times", times)
+			d.log.Warn("destination lost", "err", err, "times", times)
 		}
 		d.revive()
 		return

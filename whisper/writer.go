@@ -201,7 +201,7 @@ func (w *Writer) refuse(at int, name string, err error) {
 	w.refused = append(w.refused, at)
 	w.pending++
 	if now := time.Now(); !now.Before(w.nextLog) {
-		w.log.Warn("rows cannot be stored", "name", name[:min(len(name), 200)], "error", err, "datapoints", w.pending)
+		w.log.Warn("rows cannot be stored", "name", name[:min(len(name), 200)], "err", err, "datapoints", w.pending)
 		w.pending, w.nextLog = 0, now.Add(logInterval)
 	}
 }
