@@ -55,6 +55,11 @@ func TestUnknown(t *testing.T) {
 		{"run more", `unknown command "more" for "coalesce run"`},
 		{"check more", `unknown command "more" for "coalesce check"`},
 		{"version more", `unknown command "more" for "coalesce version"`},
+		{"help frobnicate", `unknown command "frobnicate" for "coalesce"; see ` + "`coalesce --help`"},
+		{"help rules frobnicate", `unknown command "frobnicate" for "coalesce rules"`},
+		{"rules frobnicate", `unknown command "frobnicate" for "coalesce rules"; see ` + "`coalesce rules --help`"},
+		{"rules add x", "accepts 2 arg(s), received 1; see `coalesce rules add --help`"},
+		{"query", "requires at least 1 arg(s), only received 0; see `coalesce query --help`"},
 		{"run --forward-all=perhaps", `invalid argument "perhaps" for "--forward-all" flag`},
 	} {
 		out, report, err := execute("", strings.Fields(c.args)...)
@@ -63,6 +68,19 @@ func TestUnknown(t *testing.T) {
 		}
 		if out != "" || report != "" {
 			t.Errorf("coalesce %s: prints %q and %q, want only the error", c.args, out, report)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for args, want := range map[string]string{
+		"help": "coalesce takes", "--help": "coalesce takes", "help rules": "coalesce rules [command]", "rules": "coalesce rules [command]",
+		"rules --help": "coalesce rules [command]", "help rules add": "coalesce rules add PATTERN OUTPUT",
+		"help run": "whisper:///dir",
+	} {
+		out, report, err := execute("", strings.Fields(args)...)
+		if err != nil || report != "" || !strings.Contains(out, want) {
+			t.Errorf("coalesce %s: error %v, on standard error %q, prints\n%s\nwant %q in it", args, err, report, out, want)
 		}
 	}
 }

@@ -39,5 +39,51 @@ func newRoot() *cobra.Command {
 	}
 	root.Flags().AddFlagSet(run.Flags())
 	root.AddCommand(run, newCheck(), newMatch(), newAggregate(), newImport(), newKey(), newNode(), newQuery(), newRules(), newVersion())
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "help" {
+			cmd.Run, cmd.RunE = nil, help
+		}
+	}
+	root.SetFlagErrorFunc(misused)
+	refuseMistakes(root)
 	return root
+}
+
+// help shows the help of a command, as cobra's own does, but fails for one that
+// there is not.
+func help(cmd *cobra.Command, names []string) error {
+	about, rest, err := cmd.Root().Find(names)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("unknown command %q for %q", rest[0], about.CommandPath())
+	}
+	if err != nil {
+		return misused(cmd.Root(), err)
+	}
+	about.InitDefaultHelpFlag()
+	return about.Help()
+}
+
+// misused says where it stands how a command is used.
+func misused(cmd *cobra.Command, err error) error {
+	return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
+}
+
+// refuseMistakes makes a command, and those below it, fail for arguments that they
+// do not have. Of itself one that only has others shows its help whatever follows.
+func refuseMistakes(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return misused(cmd, err)
+			}
+			return nil
+		}
+	}
+	if !cmd.Runnable() {
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+	for _, below := range cmd.Commands() {
+		refuseMistakes(below)
+	}
 }
