@@ -52,14 +52,14 @@ func newCheck() *cobra.Command {
 		if !cmd.Flags().Changed("rules") {
 			rulesPath = cfg.Rules
 		}
-		_, parsed, diags, err := readRules(rulesPath, cfg.Prefix)
+		parsed, _, diags, err := readRules(rulesPath, cfg.Prefix)
 		if err != nil {
 			fmt.Fprintf(out, "%s: error: %v\n", rulesPath, err)
 			bad = true
 		}
 		_, _, named, err := readNames(cfg.Names)
 		if err != nil {
-			fmt.Fprintf(out, "%s: error: names: %v\n", orDefaults(path), err)
+			fmt.Fprintf(out, "%s: error: %v\n", orDefaults(path), err)
 			bad = true
 		}
 		diags = slices.Concat(diags, named, unwindowed(cfg, parsed))

@@ -86,12 +86,11 @@ func newDaemon(cfg *config.Config, log *slog.Logger, stdout io.Writer) (_ *daemo
 		return nil, err
 	}
 	d.force.put(fromConfig, inputs)
-	d.rules = &ruleFile{path: cfg.Rules, prefix: cfg.Prefix, log: log, now: time.Now}
-	d.rules.apply = func(list []*rules.Rule) { d.force.put(fromFile, list) }
+	d.rules = newRuleFile(cfg.Rules, cfg.Prefix, log, time.Now, func(list []*rules.Rule) { d.force.put(fromFile, list) })
 	if err = d.rules.start(); err != nil {
 		return nil, err
 	}
-	d.names = &nameFiles{cfg: cfg.Names, log: log}
+	d.names = newNameFiles(cfg.Names, log)
 	names, err := d.names.start()
 	if err != nil {
 		return nil, err

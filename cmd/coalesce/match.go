@@ -105,7 +105,7 @@ func loadSet(cmd *cobra.Command, path, prefix string) (*rules.Set, error) {
 	if path == "" {
 		path = config.Default().Rules
 	}
-	_, parsed, diags, err := readRules(path, prefix)
+	parsed, _, diags, err := readRules(path, prefix)
 	if err != nil {
 		return nil, err
 	}

@@ -1,36 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/coalesce-metrics/coalesce/config"
-	"github.com/coalesce-metrics/coalesce/metrics"
 	"github.com/coalesce-metrics/coalesce/naming"
 	"github.com/coalesce-metrics/coalesce/rules"
 )
-
-// readText reads a file of rules or names.
-func readText(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxRuleFile+1))
-	if err == nil && len(text) > maxRuleFile {
-		err = fmt.Errorf("%s is larger than %d bytes", path, maxRuleFile)
-	}
-	return text, err
-}
 
 // readNames makes the policy that the configuration and its files say. It is
 // nil where names stay as they are received. sum tells contents apart.
@@ -46,7 +27,8 @@ func readNames(c config.Names) (p *naming.Policy, sum [sha256.Size]byte, diags [
 			return
 		}
 		text, e := readText(path)
-		if err = errors.Join(err, e); e != nil {
+		if e != nil {
+			err = errors.Join(err, fmt.Errorf("names: %w", e))
 			return
 		}
 		fmt.Fprintf(hash, "%d\n%s", len(text), text)
@@ -70,82 +52,40 @@ func readNames(c config.Names) (p *naming.Policy, sum [sha256.Size]byte, diags [
 	return p, [sha256.Size]byte(hash.Sum(nil)), diags, err
 }
 
-// nameFiles keeps the naming policy in force equal to its files, as ruleFile
-// does with the rules.
+// nameFiles keeps the naming policy in force equal to its files.
 type nameFiles struct {
+	reloader[*naming.Policy]
 	cfg   config.Names
-	log   *slog.Logger
 	apply func(*naming.Policy)
 
 	policy  atomic.Pointer[naming.Policy] // in force
 	row     []byte                        // of rowName
 	scratch naming.Scratch                // of rowName
-
-	mu     sync.Mutex // guards all below
-	tried  [sha256.Size]byte
-	failed string
-	status metrics.ReloadStatus
 }
 
-// start loads the files for the first time.
+// newNameFiles returns files that have not been read.
+func newNameFiles(cfg config.Names, log *slog.Logger) *nameFiles {
+	n := &nameFiles{cfg: cfg}
+	n.name, n.files, n.log, n.now, n.take = "names", "a file of [names]", log, time.Now, n.replace
+	n.read = func() (*naming.Policy, [sha256.Size]byte, []rules.Diagnostic, error) { return readNames(cfg) }
+	return n
+}
+
+// start reads the files for the first time.
 func (n *nameFiles) start() (*naming.Policy, error) {
-	p, sum, diags, err := readNames(n.cfg)
-	if err != nil {
-		return nil, fmt.Errorf("names: %w", err)
-	}
-	reportDiagnostics(n.log, diags)
-	if hasErrors(diags) {
-		return nil, errors.New("the files of [names] have errors: correct them, `coalesce check` shows them again")
-	}
+	p, err := n.reloader.start()
 	n.policy.Store(p)
-	n.tried = sum
-	n.status = metrics.ReloadStatus{OK: true, LastSuccess: time.Now()}
-	return p, nil
+	return p, err
 }
 
-// reload takes the files over if a content has changed since it was last looked
-// at. force reports bad files again.
-func (n *nameFiles) reload(force bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	p, sum, diags, err := readNames(n.cfg)
-	if err != nil {
-		if force || n.failed != err.Error() {
-			n.fail(err)
-		}
-		n.failed = err.Error()
-		return
-	}
-	if bytes.Equal(sum[:], n.tried[:]) && !force && n.failed == "" {
-		return
-	}
-	changed := sum != n.tried || !n.status.OK
-	n.failed, n.tried = "", sum
-	reportDiagnostics(n.log, diags)
-	if hasErrors(diags) {
-		n.fail(fmt.Errorf("%d errors", countErrors(diags)))
-		return
-	}
+// replace puts another policy in force.
+func (n *nameFiles) replace(p *naming.Policy, changed bool) (replaces bool) {
 	if changed {
 		n.policy.Store(p)
 		n.apply(p)
-		n.status.Reloads++
 		n.log.Info("names reloaded", "rewrite_rules", n.cfg.RewriteRules, "deny_list", n.cfg.DenyList, "allow_list", n.cfg.AllowList)
 	}
-	n.status.OK, n.status.LastSuccess = true, time.Now()
-}
-
-func (n *nameFiles) fail(err error) {
-	n.status.OK = false
-	n.status.Failures++
-	n.log.Error("files of [names] not reloaded, the old ones stay in force", "err", err)
-}
-
-// Status returns how the last reload went.
-func (n *nameFiles) Status() metrics.ReloadStatus {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.status
+	return changed
 }
 
 // rowName returns the name under which an aggregate leaves. Only the goroutine

@@ -17,10 +17,8 @@ func TestRuleFile(t *testing.T) {
 	var log bytes.Buffer
 	var applied []*rules.Rule
 	clock := time.Unix(1500000000, 0)
-	r := &ruleFile{
-		path: path, prefix: "aggregates.", log: slog.New(slog.NewTextHandler(&log, nil)),
-		apply: func(list []*rules.Rule) { applied = append([]*rules.Rule{}, list...) }, now: func() time.Time { return clock },
-	}
+	r := newRuleFile(path, "aggregates.", slog.New(slog.NewTextHandler(&log, nil)), func() time.Time { return clock },
+		func(list []*rules.Rule) { applied = append([]*rules.Rule{}, list...) })
 	if err := r.start(); err != nil {
 		t.Fatal(err)
 	}
