@@ -97,7 +97,7 @@ func example() Sources {
 			}
 		},
 		Limits: Limits{
-			Series: 4000, Outputs: 1000, Buckets: 9000, MeasuredMetrics: 99, QueueRows: 500, QueueBytes: 65536, Connections: []int{3, 3, 9},
+			Series: 4000, Outputs: 1000, Buckets: 9000, MeasuredMetrics: 99, Queues: []QueueLimit{{"127.0.0.1:2004", 500, 65536}}, Connections: []int{3, 3, 9},
 		},
 		Build: Build{Version: "1.2.3", Revision: "abc"},
 	}
@@ -220,8 +220,8 @@ func TestCollector(t *testing.T) {
 		"destination_rows_made_total" + dest + ",kind=amendment}": 4, "destination_rows_found_total" + dest + "}": 40,
 		"destination_rows_spooled" + dest + "}": 15, "destination_spool_bytes" + dest + "}": 900,
 		"destination_rows_moved_total" + dest + "}": 16, "destination_rows_resent_total" + dest + "}": 19,
-		"destination_blocking" + dest + "}": 1,
-		"destination_queue_limit_rows":      500, "destination_queue_limit_bytes": 65536,
+		"destination_blocking" + dest + "}":         1,
+		"destination_queue_limit_rows" + dest + "}": 500, "destination_queue_limit_bytes" + dest + "}": 65536,
 		"destination_queue_bytes" + dest + "}": 600, "destination_written_bytes_total" + dest + "}": 44_000,
 		"destination_connected" + dest + "}": 1, "destination_connects_total" + dest + "}": 3,
 		"destination_connect_errors_total" + dest + "}": 8, "destination_write_errors_total" + dest + "}": 1,

@@ -60,11 +60,17 @@ type Limits struct {
 	Series, Outputs, Buckets int
 	// MeasuredMetrics bounds the metrics that measurements are sent for.
 	MeasuredMetrics int
-	// QueueRows and QueueBytes bound the queue of each destination.
-	QueueRows, QueueBytes int64
+	// Queues are those of the destinations.
+	Queues []QueueLimit
 	// Connections bounds those of each listener, in the order of Ingest; 0 is
 	// no bound.
 	Connections []int
+}
+
+// QueueLimit is what may wait for one destination.
+type QueueLimit struct {
+	Destination string
+	Rows, Bytes int64
 }
 
 // Build says which program runs.

@@ -40,7 +40,7 @@ var measurementFamilies = []family{{
 	}),
 }, {
 	name: "measurements_accepted_total", kind: counter,
-	help: "Measurements handed to the aggregator.",
+	help: "Measurements handed to the aggregator, where one of count n is n datapoints.",
 	read: measurement(func(m *measurements.Stats) uint64 { return m.Accepted }),
 }, {
 	name: "measurements_refused_total", kind: counter, labels: []string{"reason"}, series: func([]string) string { return "measurementsRefused" },

@@ -142,6 +142,15 @@ func destinationDrops(labels []string) string {
 	return perDestination(byReason(labels) + "Drops")(labels)
 }
 
+func eachQueue(value func(q *QueueLimit) int64) func(*snapshot, sample) {
+	return func(s *snapshot, emit sample) {
+		for i := range s.Limits.Queues {
+			q := &s.Limits.Queues[i]
+			emit(float64(value(q)), q.Destination)
+		}
+	}
+}
+
 var destinationFamilies = []family{{
 	name: "rows_unrouted_total", kind: counter, labels: []string{"kind"}, series: as("unrouted"),
 	help: "Rows that no route took, and that so went nowhere.",
@@ -212,17 +221,17 @@ var destinationFamilies = []family{{
 		}
 	},
 }, {
-	name: "destination_queue_limit_rows", kind: gauge,
-	help: "Rows that may wait for one destination (queue.datapoints).",
-	read: func(s *snapshot, emit sample) { emit(float64(s.Limits.QueueRows)) },
+	name: "destination_queue_limit_rows", kind: gauge, labels: destinationLabels,
+	help: "Rows that may wait for the destination (queue_datapoints, or queue.datapoints).",
+	read: eachQueue(func(q *QueueLimit) int64 { return q.Rows }),
 }, {
 	name: "destination_queue_bytes", kind: gauge, labels: destinationLabels,
 	help: "Bytes of the rows that wait.",
 	read: eachDestination(func(d *upstream.DestinationStats) int64 { return d.QueuedBytes }),
 }, {
-	name: "destination_queue_limit_bytes", kind: gauge,
-	help: "Bytes of rows that may wait for one destination (queue.bytes).",
-	read: func(s *snapshot, emit sample) { emit(float64(s.Limits.QueueBytes)) },
+	name: "destination_queue_limit_bytes", kind: gauge, labels: destinationLabels,
+	help: "Bytes of rows that may wait for the destination (queue_bytes, or queue.bytes).",
+	read: eachQueue(func(q *QueueLimit) int64 { return q.Bytes }),
 }, {
 	name: "destination_written_bytes_total", kind: counter, labels: destinationLabels,
 	help: "Bytes that the operating system took, rows cut short included.",

@@ -193,3 +193,22 @@ func TestOwnSeries(t *testing.T) {
 	}
 	d.stop()
 }
+
+// A destination may have a queue of its own size.
+func TestQueueLimits(t *testing.T) {
+	t.Parallel()
+	plain, own := newSink(t), newSink(t)
+	d := start(t, settings{
+		rules: noRules(t), upstream: plain.address,
+		config: fmt.Sprintf("[queue]\ndatapoints = 900\n[[destination]]\nname = \"own\"\naddress = %q\nqueue_datapoints = 7\nqueue_bytes = \"1MiB\"\n", own.address),
+	})
+	s := scrape(t, d)
+	for destination, want := range map[string][2]float64{plain.address: {900, 256 << 20}, "own": {7, 1 << 20}} {
+		rows := s.sum("destination_queue_limit_rows", "destination", destination)
+		bytes := s.sum("destination_queue_limit_bytes", "destination", destination)
+		if got := [2]float64{rows, bytes}; got != want {
+			t.Errorf("%s: rows and bytes %v, want %v", destination, got, want)
+		}
+	}
+	d.stop()
+}

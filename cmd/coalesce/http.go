@@ -147,7 +147,6 @@ func (d *daemon) sources() metrics.Sources {
 		Views:   d.viewStats,
 		Limits: metrics.Limits{
 			Series: a.MaxSeries, Outputs: a.MaxOutputs, Buckets: a.MaxBuckets, MeasuredMetrics: d.cfg.Measurements.Metrics,
-			QueueRows: int64(d.cfg.Queue.Datapoints), QueueBytes: int64(d.cfg.Queue.Bytes),
 		},
 		Build: metrics.Build{Version: version, Revision: revision()},
 	}
@@ -156,6 +155,9 @@ func (d *daemon) sources() metrics.Sources {
 	}
 	if d.cells.arch != nil {
 		s.Archive = d.cells.arch.Stats
+	}
+	for _, to := range d.cfg.AllDestinations() {
+		s.Limits.Queues = append(s.Limits.Queues, metrics.QueueLimit{Destination: to.Name, Rows: int64(to.QueueDatapoints), Bytes: int64(to.QueueBytes)})
 	}
 	for _, l := range d.listening {
 		n := l.MaxConnections
