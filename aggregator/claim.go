@@ -201,15 +201,23 @@ func (a *Aggregator) enter(o *output) {
 	}
 }
 
-// maxTerms is how many terms of a row are told apart where their outputs have
-// left.
-const maxTerms = 16
+// How many terms of a row are told apart: where their outputs have left, and where
+// they have not but hold nothing of that time any more. There is no end of terms
+// where a row changes hands to and fro.
+const (
+	maxLeftTerms = 16
+	maxTerms     = 64
+)
 
-// joinLeft makes one of the oldest terms, whose seconds are refused alike. The
+// joinOldest makes one of the oldest terms, whose seconds are refused alike. The
 // caller holds the locks of all outputs.
-func joinLeft(terms []term) []term {
-	for len(terms) > maxTerms && terms[0].out.hasLeft.Load() && terms[1].out.hasLeft.Load() {
+func joinOldest(terms []term) []term {
+	for len(terms) > maxLeftTerms {
 		x, y := terms[0].out, terms[1].out
+		left := x.hasLeft.Load() && y.hasLeft.Load()
+		if until := terms[2].from; !left && (len(terms) <= maxTerms || x.holdsBefore(until) || y.holdsBefore(until)) {
+			break
+		}
 		both := leftOutput(max(x.spec.period, y.spec.period))
 		if h := x.hull().join(y.hull()); h != noSpan {
 			both.gone = spans{h}
@@ -217,6 +225,17 @@ func joinLeft(terms []term) []term {
 		terms = append([]term{{terms[0].from, both}}, terms[2:]...)
 	}
 	return terms
+}
+
+// holdsBefore says whether a bucket is held that begins before sec. The caller holds
+// o.mu.
+func (o *output) holdsBefore(sec int64) bool {
+	for start := range o.buckets {
+		if start < sec {
+			return true
+		}
+	}
+	return false
 }
 
 func (o *output) hull() span {
@@ -292,7 +311,7 @@ func (a *Aggregator) settleClaim(c *claim) {
 	if len(kept) == 0 || kept[len(kept)-1].out != winner {
 		kept = append(kept, term{from, winner})
 	}
-	kept = joinLeft(kept)
+	kept = joinOldest(kept)
 	c.terms.Store(&kept)
 	for _, o := range before {
 		o.mu.Unlock()
