@@ -149,6 +149,7 @@ type Aggregator struct {
 	departed  map[string]leftRow // by name
 	departure span               // hull over those no longer in departed
 	nobody    *output            // stands in terms for seconds that no output takes
+	hands     handover           // to be logged
 
 	tick tickState // used by Tick, Flush and Checkpoint only
 	stat counters

@@ -320,8 +320,33 @@ func (a *Aggregator) settleClaim(c *claim) {
 	if c == winner.kept && c != winner.rows[0].claim {
 		return // no row
 	}
-	a.cfg.Logger.Info("output changes hands", "output", c.name, "from", from,
-		"period", winner.spec.period, "before", holder.spec.period)
+	a.hands = handover{a.hands.outputs + 1, c.name, from, winner.spec.period, holder.spec.period}
+}
+
+// handover is what the log is to say of rows that have changed hands: a change of
+// rules may concern all there are, and senders that disagree any number again and again.
+type handover struct {
+	outputs int
+	// The last one: from when on, and the period then and before.
+	name                 string
+	from, period, before int64
+}
+
+// tellHands logs rows that have changed hands since it last did.
+func (a *Aggregator) tellHands(now float64) {
+	if now < a.tick.handsAt {
+		return
+	}
+	a.mu.Lock()
+	h := a.hands
+	a.hands = handover{}
+	a.mu.Unlock()
+	if h.outputs == 0 {
+		return
+	}
+	a.cfg.Logger.Info("outputs change hands", "outputs", h.outputs, "one", h.name, "from", h.from,
+		"period", h.period, "before", h.before)
+	a.tick.handsAt = now + tellInterval
 }
 
 // settleClaims settles all rows that several outputs make, and moves every
