@@ -142,6 +142,7 @@ type Aggregator struct {
 	viewRows  int              // outputs that are rows of views, with those in leaving
 	leaving   []*output        // rows of views that are gone, still in the lanes
 	freeFeeds []handle         // with the generation to use next
+	crowded   []*output        // may let go of feeds
 	nextFeed  uint32
 	fanIndex  map[string]uint32
 	fanGen    uint16

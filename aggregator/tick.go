@@ -53,6 +53,7 @@ func (a *Aggregator) Tick() {
 	a.warnFull(now)
 	a.tellHands(now)
 	a.sweep(now)
+	a.retireFeeds()
 	a.dismiss()
 }
 
