@@ -142,6 +142,7 @@ type Aggregator struct {
 	viewRows  int              // outputs that are rows of views, with those in leaving
 	leaving   []*output        // rows of views that are gone, still in the lanes
 	freeFeeds []handle         // with the generation to use next
+	crowded   []*output        // may let go of feeds
 	nextFeed  uint32
 	fanIndex  map[string]uint32
 	fanGen    uint16
@@ -149,6 +150,7 @@ type Aggregator struct {
 	departed  map[string]leftRow // by name
 	departure span               // hull over those no longer in departed
 	nobody    *output            // stands in terms for seconds that no output takes
+	hands     handover           // to be logged
 
 	tick tickState // used by Tick, Flush and Checkpoint only
 	stat counters

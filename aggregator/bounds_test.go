@@ -3,6 +3,8 @@ package aggregator
 import (
 	"fmt"
 	"testing"
+
+	"github.com/coalesce-metrics/coalesce/cell"
 )
 
 // What is remembered must not grow with time.
@@ -71,7 +73,7 @@ func TestTermsOfARowAreJoined(t *testing.T) {
 	if c == nil {
 		t.Fatal("the row is not known")
 	}
-	if n := len(*c.terms.Load()); n > maxTerms+2 {
+	if n := len(*c.terms.Load()); n > maxLeftTerms+2 {
 		t.Errorf("%d terms", n)
 	}
 	k.through(k.now + 100)
@@ -92,6 +94,58 @@ func TestTermsOfARowAreJoined(t *testing.T) {
 	k.want()
 	if s := k.a.Stats(); s.Added != before.Added {
 		t.Errorf("%d datapoints were added to the past", s.Added-before.Added)
+	}
+}
+
+// A row goes to and fro between two outputs, neither of which ever leaves.
+func TestTermsOfARowThatAlternatesAreJoined(t *testing.T) {
+	for _, way := range []string{"rules", "streams"} {
+		t.Run(way, func(t *testing.T) {
+			k := start(t, 1000, "", func(cfg *Config) { cfg.Keep = 30 })
+			change := func(i int) { k.reload(fmt.Sprintf("out (%d) = sum in\n", 1+i%2)) }
+			add := func(_ int, at float64) { k.add("in", 1, at) }
+			if way == "streams" {
+				ids := [2]StreamID{
+					k.stream(Stream{Period: 1, Method: cell.Sum, Emit: true}),
+					k.stream(Stream{Period: 2, Method: cell.Sum, Emit: true}),
+				}
+				change = func(int) {}
+				add = func(i int, at float64) { k.measure(ids[i%2], "out", plain(1, at)) }
+			}
+			const turns, each = 300, 6
+			for i := range turns {
+				change(i)
+				for range each {
+					add(i, k.now)
+					k.through(k.now + 1)
+				}
+			}
+			if n := len(*k.a.claims["out"].terms.Load()); n > maxTerms+2 {
+				t.Errorf("%d terms", n)
+			}
+			add(turns-1, k.now-3*each) // still held
+			k.through(k.now + 100)
+			sum, latest := 0.0, map[int64]float64{}
+			for _, r := range k.rows {
+				sum += r.Value - latest[r.Time]
+				latest[r.Time] = r.Value
+			}
+			if sum != turns*each+1 {
+				t.Errorf("the rows have %v datapoints, %d came", sum, turns*each+1)
+			}
+			// No past value can be overwritten.
+			k.rows = nil
+			before := k.a.Stats()
+			for at := 1000; at < 1000+turns*each; at++ {
+				add(turns-1, float64(at))
+			}
+			k.through(k.now + 100)
+			k.want()
+			if s := k.a.Stats(); s.Added != before.Added {
+				t.Errorf("%d datapoints were added to the past", s.Added-before.Added)
+			}
+			k.balance(k.a.Stats())
+		})
 	}
 }
 

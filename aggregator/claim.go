@@ -201,15 +201,23 @@ func (a *Aggregator) enter(o *output) {
 	}
 }
 
-// maxTerms is how many terms of a row are told apart where their outputs have
-// left.
-const maxTerms = 16
+// How many terms of a row are told apart: where their outputs have left, and where
+// they have not but hold nothing of that time any more. There is no end of terms
+// where a row changes hands to and fro.
+const (
+	maxLeftTerms = 16
+	maxTerms     = 64
+)
 
-// joinLeft makes one of the oldest terms, whose seconds are refused alike. The
+// joinOldest makes one of the oldest terms, whose seconds are refused alike. The
 // caller holds the locks of all outputs.
-func joinLeft(terms []term) []term {
-	for len(terms) > maxTerms && terms[0].out.hasLeft.Load() && terms[1].out.hasLeft.Load() {
+func joinOldest(terms []term) []term {
+	for len(terms) > maxLeftTerms {
 		x, y := terms[0].out, terms[1].out
+		left := x.hasLeft.Load() && y.hasLeft.Load()
+		if until := terms[2].from; !left && (len(terms) <= maxTerms || x.holdsBefore(until) || y.holdsBefore(until)) {
+			break
+		}
 		both := leftOutput(max(x.spec.period, y.spec.period))
 		if h := x.hull().join(y.hull()); h != noSpan {
 			both.gone = spans{h}
@@ -217,6 +225,17 @@ func joinLeft(terms []term) []term {
 		terms = append([]term{{terms[0].from, both}}, terms[2:]...)
 	}
 	return terms
+}
+
+// holdsBefore says whether a bucket is held that begins before sec. The caller holds
+// o.mu.
+func (o *output) holdsBefore(sec int64) bool {
+	for start := range o.buckets {
+		if start < sec {
+			return true
+		}
+	}
+	return false
 }
 
 func (o *output) hull() span {
@@ -292,7 +311,7 @@ func (a *Aggregator) settleClaim(c *claim) {
 	if len(kept) == 0 || kept[len(kept)-1].out != winner {
 		kept = append(kept, term{from, winner})
 	}
-	kept = joinLeft(kept)
+	kept = joinOldest(kept)
 	c.terms.Store(&kept)
 	for _, o := range before {
 		o.mu.Unlock()
@@ -301,8 +320,33 @@ func (a *Aggregator) settleClaim(c *claim) {
 	if c == winner.kept && c != winner.rows[0].claim {
 		return // no row
 	}
-	a.cfg.Logger.Info("output changes hands", "output", c.name, "from", from,
-		"period", winner.spec.period, "before", holder.spec.period)
+	a.hands = handover{a.hands.outputs + 1, c.name, from, winner.spec.period, holder.spec.period}
+}
+
+// handover is what the log is to say of rows that have changed hands: a change of
+// rules may concern all there are, and senders that disagree any number again and again.
+type handover struct {
+	outputs int
+	// The last one: from when on, and the period then and before.
+	name                 string
+	from, period, before int64
+}
+
+// tellHands logs rows that have changed hands since it last did.
+func (a *Aggregator) tellHands(now float64) {
+	if now < a.tick.handsAt {
+		return
+	}
+	a.mu.Lock()
+	h := a.hands
+	a.hands = handover{}
+	a.mu.Unlock()
+	if h.outputs == 0 {
+		return
+	}
+	a.cfg.Logger.Info("outputs change hands", "outputs", h.outputs, "one", h.name, "from", h.from,
+		"period", h.period, "before", h.before)
+	a.tick.handsAt = now + tellInterval
 }
 
 // settleClaims settles all rows that several outputs make, and moves every

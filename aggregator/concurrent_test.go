@@ -46,6 +46,7 @@ func (c *crowd) rules(i int) string {
 		"each.<n> (2) = sum <n>.x keep=1",
 		"brief.<n> (1) = sum <n>.x grace=0s keep=0",
 		fmt.Sprintf("often.%d (1) = sum *.x", i%3),
+		fmt.Sprintf("edited (1) = sum *.x(%d)?", i),
 		[]string{"fought (1) = sum *.x", "fought (2) = sum *.x", "fought (3) = count *.x\nfought (2) = sum 1.x"}[i%3],
 	}
 	rand.New(rand.NewPCG(uint64(i), 1)).Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
@@ -181,6 +182,6 @@ func (c *crowd) check(t *testing.T, total uint64) {
 			}
 		}
 	}
-	t.Logf("%d datapoints, %d reloads, dropped %v, amended %d, evicted %d, %d outputs left",
+	t.Logf("%d datapoints, %d reloads, dropped %v, amended %d, evicted %d, %d numbers given back",
 		total, s.Version, s.Dropped, s.Amended, s.Evicted, len(c.a.freeFeeds))
 }

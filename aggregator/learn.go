@@ -248,43 +248,6 @@ func (a *Aggregator) feedFor(key, name string, sp *spec, by []*ruleState) *feed 
 // full says whether there may be no more outputs. The caller holds a.mu.
 func (a *Aggregator) full() bool { return len(a.outputs)+a.viewRows >= a.cfg.MaxOutputs }
 
-// feedBy returns the feed of some rules, or nil. The caller holds Aggregator.mu.
-func (o *output) feedBy(by []*ruleState) *feed {
-	for _, f := range o.feeds {
-		if slices.Equal(f.rules, by) {
-			return f
-		}
-	}
-	return nil
-}
-
-func (a *Aggregator) newFeed(o *output, by []*ruleState) *feed {
-	f := &feed{out: o, rules: by, odd: o.spec.replace || o.spec.view != nil}
-	switch {
-	case len(a.freeFeeds) > 0:
-		// The longest free first, so that a generation lasts.
-		h := a.freeFeeds[0]
-		a.freeFeeds = a.freeFeeds[1:]
-		f.num, f.gen = h.num(), h.gen()
-	case a.nextFeed < numberMask:
-		a.nextFeed++ // 0 is left out, no handle is 0
-		f.num = a.nextFeed
-	default:
-		return nil
-	}
-	if len(o.feeds) == 0 || !slices.ContainsFunc(o.feeds, func(x *feed) bool { return slices.Contains(x.rules, by[0]) }) {
-		by[0].outputs.Add(1)
-	}
-	for _, r := range by[1:] {
-		if !slices.ContainsFunc(o.feeds, func(x *feed) bool { return slices.Contains(x.rules, r) }) {
-			r.outputs.Add(1)
-		}
-	}
-	o.feeds = append(o.feeds, f)
-	a.feeds.set(f.num, f)
-	return f
-}
-
 // fan interns a list of feeds. Lists that names no longer lead to are not
 // tracked one by one: when there are more than there can be names, all are
 // forgotten and the names learn again.

@@ -83,19 +83,7 @@ func (a *Aggregator) afterLeft(left []*output) {
 func (a *Aggregator) leave(o *output) {
 	o.hasLeft.Store(true)
 	delete(a.outputs, o.key)
-	for _, f := range o.feeds {
-		a.feeds.set(f.num, nil)
-		a.free(f)
-	}
-	seen := map[*ruleState]bool{}
-	for _, f := range o.feeds {
-		for _, r := range f.rules {
-			if !seen[r] {
-				seen[r] = true
-				r.outputs.Add(-1)
-			}
-		}
-	}
+	a.release(o.feeds, nil)
 	h, emitted := o.gone.hull()
 	for _, r := range o.rows {
 		a.abandon(r.claim, o)
@@ -105,14 +93,6 @@ func (a *Aggregator) leave(o *output) {
 	}
 	if o.kept != o.rows[0].claim {
 		a.abandon(o.kept, o)
-	}
-}
-
-// free gives the number of a feed back, which no lane has cells under any more.
-// The caller holds a.mu.
-func (a *Aggregator) free(f *feed) {
-	if next := f.gen + 1; next != 0 { // a number whose generations are used up rests for ever
-		a.freeFeeds = append(a.freeFeeds, newHandle(f.num, next))
 	}
 }
 

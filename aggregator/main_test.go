@@ -72,7 +72,9 @@ func (c *clock) run(cfg Config) {
 		c.lines += string(lines)
 		c.nLines += n
 	}
-	cfg.Logger = slog.New(slog.DiscardHandler)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
 	a, err := New(cfg)
 	if err != nil {
 		c.t.Fatal(err)

@@ -35,6 +35,7 @@ type output struct {
 	// until one does. Written under Aggregator.mu.
 	rule    atomic.Pointer[ruleState]
 	feeds   []*feed // guarded by Aggregator.mu
+	crowded bool    // is in Aggregator.crowded. Guarded by Aggregator.mu
 	inForce bool    // rule is in the newest set. Guarded by Aggregator.mu
 	waits   bool    // is in Aggregator.idle. Guarded by Aggregator.mu
 	// Of several outputs that streams make of one series, the one that had the

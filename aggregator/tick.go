@@ -20,8 +20,9 @@ type tickState struct {
 	kept  bool // the archive was given something since its last Commit
 	asks  []*bucket
 
-	full   uint64  // counters.full as last warned of
-	fullAt float64 // when it may be warned of again
+	full    uint64  // counters.full as last warned of
+	fullAt  float64 // when it may be warned of again
+	handsAt float64 // when changes of hands may be told of again
 }
 
 // rowBatch is how many rows are handed to Emit at a time, or a few more.
@@ -50,7 +51,9 @@ func (a *Aggregator) Tick() {
 		a.cfg.Logger.Info("emitted buckets that were under way at the start: they have what came since, as is normal on a first start", "buckets", n)
 	}
 	a.warnFull(now)
+	a.tellHands(now)
 	a.sweep(now)
+	a.retireFeeds()
 	a.dismiss()
 }
 
@@ -67,6 +70,8 @@ func (a *Aggregator) turnBack(now float64) {
 		b.turnBack(a, now)
 		b.out.mu.Unlock()
 	}
+	a.tick.fullAt = min(a.tick.fullAt, now+tellInterval)
+	a.tick.handsAt = min(a.tick.handsAt, now+tellInterval)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for i := range a.idle {
@@ -79,8 +84,8 @@ func (a *Aggregator) turnBack(now float64) {
 	}
 }
 
-// fullInterval is the least time between two warnings of a reached limit.
-const fullInterval = 60
+// tellInterval is the least time between two log lines that tell of the same.
+const tellInterval = 60
 
 // warnFull says that a limit keeps contributions out.
 func (a *Aggregator) warnFull(now float64) {
@@ -90,7 +95,7 @@ func (a *Aggregator) warnFull(now float64) {
 	}
 	a.cfg.Logger.Warn("a limit is reached and datapoints are dropped: raise max_outputs or max_buckets, or make fewer outputs",
 		"outputs_limit", a.cfg.MaxOutputs, "buckets_limit", a.cfg.MaxBuckets, "refused", n-a.tick.full)
-	a.tick.full, a.tick.fullAt = n, now+fullInterval
+	a.tick.full, a.tick.fullAt = n, now+tellInterval
 }
 
 // Next returns when Tick has something to do, in Unix seconds.

@@ -94,7 +94,8 @@ type Archive struct {
 	view atomic.Pointer[view]
 	wake chan struct{} // tells Run that much is pending
 
-	rollBytes int // maxRoll
+	rollBytes   int // maxRoll
+	stalePlaces int // maxStale
 }
 
 // Open makes an archive with what an earlier one has left in the journal. It does
@@ -103,7 +104,7 @@ func Open(cfg Config) (*Archive, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	a := &Archive{cfg: cfg, work: make(chan struct{}, 1), meet: make(chan struct{}, 1), wake: make(chan struct{}, 1), rollBytes: maxRoll}
+	a := &Archive{cfg: cfg, work: make(chan struct{}, 1), meet: make(chan struct{}, 1), wake: make(chan struct{}, 1), rollBytes: maxRoll, stalePlaces: maxStale}
 	a.chain = newChain(cfg.Windows, cfg.Retention)
 	now := cfg.Now()
 	a.opened = int64(math.Ceil(now))

@@ -75,6 +75,55 @@ func TestQueueFull(t *testing.T) {
 	}
 }
 
+// While the store is away, what is kept for it is bounded however often it is kept anew,
+// and whether or not the disk works.
+func TestOutageIsBounded(t *testing.T) {
+	places := func(p *pending) int { return len(p.queue.items) + len(p.late) + len(p.parked) }
+	for _, tc := range []struct {
+		name    string
+		dir     bool
+		pending int64
+	}{
+		{"all amended", true, 1 << 20},
+		{"all amended, without journal", false, 1 << 20},
+		{"too much", true, 50_000},
+		{"too much, without journal", false, 50_000},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newWorld(t, memory.New(memory.Options{}), func(cfg *Config) {
+				cfg.MaxPending = tc.pending
+				if !tc.dir {
+					cfg.Dir = ""
+				}
+			})
+			w.cycle()
+			w.store.set(func(f *fake) { f.down = true })
+			w.now += hour
+			for k := range int64(20_000) {
+				start := epoch + 10*(k%10)
+				if tc.pending < 1<<20 {
+					start = epoch + 10*k
+				}
+				c, v := cellOf(start, []float64{float64(k)})
+				w.a.Keep(&Record{Series: seriesOf("m", 10), Start: start, Cell: &c, Values: v, CoarseOnly: k%16 == 15})
+				if k%100 == 99 {
+					w.a.Commit()
+					w.a.cycle(t.Context())
+				}
+				if n, most := places(&w.a.pending), 4*int(w.a.pending.cells)+100; n > most && k%100 == 0 {
+					t.Fatalf("%d places for %d cells after %d", n, w.a.pending.cells, k)
+				}
+			}
+			w.checkBooks()
+			w.store.set(func(f *fake) { f.down = false })
+			w.cycle()
+			if st := w.a.Stats(); st.Pending != 0 || st.Dropped[QueueFull] == 0 == (tc.pending < 1<<20) {
+				t.Errorf("%+v", st)
+			}
+		})
+	}
+}
+
 // What is on its way to the store is not dropped, and what the store then does not
 // take may be.
 func TestQueueFullWhileWriting(t *testing.T) {

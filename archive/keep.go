@@ -66,6 +66,7 @@ func (a *Archive) Keep(r *Record) {
 		}
 		a.evict()
 	}
+	a.compact()
 }
 
 // valid tells whether a store takes the cell.

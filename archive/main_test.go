@@ -79,6 +79,7 @@ func (w *world) open() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	a.stalePlaces = 8 // so that it matters
 	w.a = a
 	w.t.Cleanup(a.closeJournal)
 }

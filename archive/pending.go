@@ -258,6 +258,65 @@ func (q *queue) trim() {
 	}
 }
 
+// maxStale is how many places that stand for nothing are left alone.
+const maxStale = 4096
+
+// compact gives up the places that stand for nothing, when they are many: while the
+// store is away nothing else does, and each Keep takes one; mu is held. It waits for
+// what goes by the numbers of places.
+func (a *Archive) compact() {
+	p := &a.pending
+	q := &p.queue
+	if len(q.items)+len(p.late)+len(p.parked) <= 4*int(p.cells)+a.stalePlaces ||
+		q.taken != q.head || a.journal != nil && a.journal.flight != nil {
+		return
+	}
+	live := make([]uint64, 0, p.cells)
+	for _, e := range p.entries {
+		for i := range e.cells {
+			live = append(live, e.cells[i].seq)
+		}
+		for i := range e.deltas {
+			live = append(live, e.deltas[i].seq)
+		}
+	}
+	slices.Sort(live)
+	stale := func(it item) bool {
+		_, found := slices.BinarySearch(live, it.seq)
+		return !found
+	}
+	q.keep(func(i uint64, it item) bool {
+		return i >= q.head && (!stale(it) || it.e.dropped && i >= q.journaled)
+	})
+	p.late = slices.DeleteFunc(p.late, stale)
+	p.parked = slices.DeleteFunc(p.parked, stale)
+	slices.SortFunc(p.parked, func(x, y item) int { return cmp.Compare(x.seq, y.seq) })
+	p.parked = slices.CompactFunc(p.parked, func(x, y item) bool { return x.seq == y.seq })
+}
+
+// keep gives up the places but those wanted, which keep their order. The number of the
+// end stays; nothing may be on its way to the store or the journal.
+func (q *queue) keep(want func(i uint64, it item) bool) {
+	var kept []item
+	journaled, dropped := 0, 0 // how many of these are before the cursors
+	for n, it := range q.items {
+		i := q.base + uint64(n)
+		if !want(i, it) {
+			continue
+		}
+		kept = append(kept, it)
+		if i < q.journaled {
+			journaled++
+		}
+		if i < q.dropped {
+			dropped++
+		}
+	}
+	base := q.end() - uint64(len(kept))
+	q.items, q.base, q.head, q.taken = kept, base, base, base
+	q.journaled, q.dropped = base+uint64(journaled), base+uint64(dropped)
+}
+
 // arena cuts immutable slices from larger ones.
 type arena struct {
 	buf     []byte
