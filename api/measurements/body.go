@@ -6,22 +6,22 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/coalesce-metrics/coalesce/api"
 )
 
 // read reads the body of a request, unpacked, into b.body. An error is a *failure
 // or an *http.MaxBytesError.
 func (b *batch) read(r *http.Request, limit int64) error {
-	var err error
-	switch encoding := r.Header.Get("Content-Encoding"); strings.ToLower(encoding) {
-	case "", "identity":
+	zipped, err := api.Zipped(r)
+	if err != nil {
+		return badRequest(http.StatusUnsupportedMediaType, "%s", err)
+	}
+	if !zipped {
 		b.body, err = readAll(b.body, r.Body, limit)
 		return err
-	case "gzip", "x-gzip":
-	default:
-		return badRequest(http.StatusUnsupportedMediaType, "Content-Encoding %.100q; accepted: gzip, or none", encoding)
 	}
 	// Some clients say gzip also where there is no body.
 	if b.packed, err = readAll(b.packed, r.Body, limit); err != nil || len(b.packed) == 0 {

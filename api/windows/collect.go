@@ -69,16 +69,16 @@ func (a *API) points(r *http.Request) (points []Point, n int, err error) {
 
 func readBody(r *http.Request) ([]byte, error) {
 	var from io.Reader = r.Body
-	switch encoding := r.Header.Get("Content-Encoding"); encoding {
-	case "", "identity":
-	case "gzip":
+	zipped, err := api.Zipped(r)
+	if err != nil {
+		return nil, refuse("%s", err)
+	}
+	if zipped {
 		z, err := gzip.NewReader(r.Body)
 		if err != nil {
 			return nil, refuse("body: not gzip: %s", err)
 		}
 		from = z
-	default:
-		return nil, refuse("Content-Encoding %.100q; accepted: gzip, or none", encoding)
 	}
 	body, err := io.ReadAll(io.LimitReader(from, maxBody+1))
 	if len(body) > maxBody {
