@@ -123,7 +123,7 @@ func (n *nameFiles) reload(force bool) {
 	n.failed, n.tried = "", sum
 	reportDiagnostics(n.log, diags)
 	if hasErrors(diags) {
-		n.fail(fmt.Errorf("%d errors", countErrors(diags)))
+		n.fail(errors.New(count(countErrors(diags), "error")))
 		return
 	}
 	if changed {

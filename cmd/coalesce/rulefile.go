@@ -87,7 +87,7 @@ func (r *ruleFile) reload(force bool) {
 	r.failed, r.tried = "", sum
 	reportDiagnostics(r.log, diags)
 	if hasErrors(diags) {
-		r.fail("has errors", fmt.Errorf("%d errors in %s", countErrors(diags), r.path))
+		r.fail("has errors", fmt.Errorf("%s in %s", count(countErrors(diags), "error"), r.path))
 		return
 	}
 	d := rules.Diff(r.rules, parsed)
