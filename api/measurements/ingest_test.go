@@ -385,6 +385,33 @@ func TestTagSetsAreBounded(t *testing.T) {
 	d.balance(19)
 }
 
+// Series of a metric that is deleted leave room, at once, for those that come after.
+func TestTagSetsOfDeletedMetrics(t *testing.T) {
+	d := newDesk(t, func(c *Config, _ *api.Config) { c.MaxTagSets, c.MaxSeries = 2, 3 })
+	post := func(metric, host string, want int) {
+		t.Helper()
+		w := d.post(fmt.Sprintf(`{"measurements":[{"name":%q,"value":1,"tags":{"host":%q}}]}`, metric, host))
+		if w.Code != want {
+			t.Errorf("%s of %s: %d %s, want %d", metric, host, w.Code, w.Body, want)
+		}
+	}
+	post("cpu", "a", 202)
+	post("cpu", "b", 202)
+	post("cpu", "c", 429)
+	post("disk", "a", 202)
+	post("disk", "b", 429) // all together
+	if w := d.ask("DELETE", "/v1/metrics/CPU", ""); w.Code != 204 || d.Stats().Series != 1 {
+		t.Fatal(w.Code, w.Body, d.Stats())
+	}
+	post("disk", "b", 202)
+	post("cpu", "c", 202)
+	post("cpu", "a", 429)
+	if w := d.ask("DELETE", "/v1/metrics?names=*", ""); w.Code != 204 || d.Stats().Series != 0 {
+		t.Fatal(w.Code, w.Body, d.Stats())
+	}
+	post("disk", "a", 202)
+}
+
 // What could not be known, or kept, does not count as a series of its metric.
 func TestFailures(t *testing.T) {
 	d := newDesk(t)

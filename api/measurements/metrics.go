@@ -226,6 +226,9 @@ func (a *API) remove(r *http.Request, names []string) (int, any, error) {
 	if err == nil {
 		err = a.cfg.Book.Delete(names)
 	}
+	if err == nil {
+		a.tagSets.forget(names)
+	}
 	return http.StatusNoContent, nil, err
 }
 

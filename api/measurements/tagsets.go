@@ -2,6 +2,7 @@ package measurements
 
 import (
 	"hash/maphash"
+	"maps"
 	"sync"
 
 	"github.com/coalesce-metrics/coalesce/attributes"
@@ -12,14 +13,14 @@ type tagSets struct {
 	perMetric, total int
 	seed             maphash.Seed
 
-	mu    sync.Mutex // guards all below
-	hour  int64      // that they were seen in
-	seen  map[uint64]struct{}
-	count map[string]int // by metric
+	mu    sync.Mutex        // guards all below
+	hour  int64             // that they were seen in
+	seen  map[uint64]string // the metric of each series, by its hash
+	count map[string]int    // by metric
 }
 
 func newTagSets(perMetric, total int) *tagSets {
-	return &tagSets{perMetric: perMetric, total: total, seed: maphash.MakeSeed(), seen: map[uint64]struct{}{}, count: map[string]int{}}
+	return &tagSets{perMetric: perMetric, total: total, seed: maphash.MakeSeed(), seen: map[uint64]string{}, count: map[string]int{}}
 }
 
 // secondsPerHour is how long a series counts, at most.
@@ -32,7 +33,7 @@ func (s *tagSets) admit(b *batch, now int64) (full *attributes.Metric) {
 	defer s.mu.Unlock()
 	if hour := now / secondsPerHour; hour != s.hour {
 		s.hour = hour
-		s.seen, s.count = map[uint64]struct{}{}, map[string]int{}
+		s.seen, s.count = map[uint64]string{}, map[string]int{}
 	}
 	for i := range b.ready {
 		h := maphash.Bytes(s.seed, b.ready[i].Name)
@@ -44,7 +45,7 @@ func (s *tagSets) admit(b *batch, now int64) (full *attributes.Metric) {
 			s.remove(b)
 			return m
 		}
-		s.seen[h] = struct{}{}
+		s.seen[h] = m.Name
 		s.count[m.Name]++
 		b.added = append(b.added, i)
 	}
@@ -70,6 +71,20 @@ func (s *tagSets) remove(b *batch) {
 		}
 	}
 	b.added = b.added[:0]
+}
+
+// forget makes room for what comes of metrics once they have been deleted.
+func (s *tagSets) forget(metrics []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	some := false
+	for _, name := range metrics {
+		some = some || s.count[name] > 0
+		delete(s.count, name)
+	}
+	if some {
+		maps.DeleteFunc(s.seen, func(_ uint64, name string) bool { return s.count[name] == 0 })
+	}
 }
 
 // size returns how many series were seen in the last hour that anything came in.

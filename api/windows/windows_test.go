@@ -261,8 +261,13 @@ func packed(text string) string {
 func TestCollectGzip(t *testing.T) {
 	f := &fake{}
 	_, do := serve(t, f)
-	if code, got := do("POST", "/v1/collect", packed(`{"metric":"a","value":1,"timestamp":1}`), "Content-Encoding", "gzip"); code != 202 || len(f.points) != 1 {
-		t.Errorf("%d %s, %v", code, got, f.points)
+	for i, encoding := range []string{"gzip", "GZIP", "x-Gzip"} { // names of encodings have no case
+		if code, got := do("POST", "/v1/collect", packed(`{"metric":"a","value":1,"timestamp":1}`), "Content-Encoding", encoding); code != 202 || len(f.points) != i+1 {
+			t.Errorf("%s: %d %s, %v", encoding, code, got, f.points)
+		}
+	}
+	if code, got := do("POST", "/v1/collect", `{"metric":"a","value":1,"timestamp":1}`, "Content-Encoding", "Identity"); code != 202 {
+		t.Errorf("identity: %d %s", code, got)
 	}
 	for body, want := range map[string]int{
 		packed(strings.Repeat(" ", maxBody+1)):  http.StatusRequestEntityTooLarge,

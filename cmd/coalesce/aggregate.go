@@ -97,7 +97,7 @@ func (j *offline) finish() error {
 		j.err = err
 	}
 	s := j.agg.Stats()
-	fmt.Fprintf(j.log, "coalesce: %d datapoints read, %d matched a rule; %d rows written\n", j.points, s.Matched, s.Rows)
+	fmt.Fprintf(j.log, "coalesce: %s read, %d matched a rule; %s written\n", count(j.points, "datapoint"), s.Matched, count(s.Rows, "row"))
 	var refused uint64
 	var why []string
 	for r, n := range j.scanner.Refused {
@@ -107,11 +107,11 @@ func (j *offline) finish() error {
 		}
 	}
 	if refused > 0 {
-		fmt.Fprintf(j.log, "coalesce: %d lines refused: %s\n", refused, strings.Join(why, ", "))
+		fmt.Fprintf(j.log, "coalesce: %s refused: %s\n", count(refused, "line"), strings.Join(why, ", "))
 	}
 	for d, n := range s.Dropped {
 		if n > 0 {
-			fmt.Fprintf(j.log, "coalesce: %d contributions dropped: %s\n", n, aggregator.Drop(d))
+			fmt.Fprintf(j.log, "coalesce: %s dropped: %s\n", count(n, "contribution"), aggregator.Drop(d))
 		}
 	}
 	return j.err

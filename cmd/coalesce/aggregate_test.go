@@ -121,7 +121,7 @@ func (in *offlineInput) report() string {
 	if refused > 0 {
 		text += fmt.Sprintf("coalesce: %d lines refused: %s\n", refused, why[2:])
 	}
-	return text
+	return strings.NewReplacer(" 1 datapoints ", " 1 datapoint ", " 1 rows ", " 1 row ", " 1 lines ", " 1 line ").Replace(text)
 }
 
 // same compares long texts.

@@ -69,7 +69,7 @@ func newCheck() *cobra.Command {
 		if bad || hasErrors(diags) {
 			return errReported
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s and %s (%d rules): no errors\n", orDefaults(path), rulesPath, len(parsed))
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s and %s (%s): no errors\n", orDefaults(path), rulesPath, count(len(parsed), "rule"))
 		return nil
 	}
 	return cmd

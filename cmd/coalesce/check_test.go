@@ -111,7 +111,7 @@ func TestCheckShippedFiles(t *testing.T) {
 	if out != "" || err != nil {
 		t.Errorf("prints %q, error %v, want neither", out, err)
 	}
-	if want := "../../coalesce.toml and ../../aggregation-rules.conf (1 rules): no errors\n"; report != want {
+	if want := "../../coalesce.toml and ../../aggregation-rules.conf (1 rule): no errors\n"; report != want {
 		t.Errorf("reports %q, want %q", report, want)
 	}
 

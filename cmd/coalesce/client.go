@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -180,7 +181,20 @@ func unanswered(ctx context.Context, server *url.URL, err error) error {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return fmt.Errorf("%s has not answered within %v; ask for a shorter range or for fewer series", keyless(server), answerPatience)
 	}
-	return fmt.Errorf("%s: %w", keyless(server), err)
+	return fmt.Errorf("%s: %w%s", keyless(server), err, remedy(err))
+}
+
+// remedy says what may help where a certificate is not trusted.
+func remedy(err error) string {
+	var authority x509.UnknownAuthorityError
+	var name x509.HostnameError
+	switch {
+	case errors.As(err, &authority):
+		return "; where the authority is your own, name its certificate: SSL_CERT_FILE=authority.pem coalesce …"
+	case errors.As(err, &name):
+		return "; --http takes the name that is in the certificate: https://NAME:PORT"
+	}
+	return ""
 }
 
 // refusal says what the daemon has answered instead of series.

@@ -320,7 +320,7 @@ func (d *daemon) stop(ctx context.Context) error {
 	d.agg.Tick()
 	err = errors.Join(err, d.saveCells())
 	for _, u := range d.up.Stop(ctx) {
-		err = errors.Join(err, fmt.Errorf("%d rows for %s could not be sent", u.Datapoints, u.Destination))
+		err = errors.Join(err, fmt.Errorf("%s for %s could not be sent", count(u.Datapoints, "row"), u.Destination))
 	}
 	err = errors.Join(err, d.web.stop(ctx), d.closeCells(ctx), d.closeDir())
 	d.log.Info("stopped")

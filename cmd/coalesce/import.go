@@ -22,7 +22,7 @@ func newImport() *cobra.Command {
 			"comments and on standard error. It exits with 1, and prints no configuration, if\n" +
 			"carbon-aggregator would not start with the file either.",
 		Example: "  coalesce import /etc/carbon/carbon.conf >coalesce.toml",
-		Args:    cobra.ExactArgs(1),
+		Args:    arguments(1, 1),
 	}
 	cmd.Flags().StringVar(&instance, "instance", "a", "carbon-aggregator's --instance, whose section [aggregator:NAME] is read over [aggregator]")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

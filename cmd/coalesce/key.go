@@ -21,7 +21,7 @@ func newKey() *cobra.Command {
 			"the daemon accept it, which hold its hash only. The key cannot be shown again.\n" +
 			"With --hash it reads a key from standard input and prints the line of its hash.",
 		Example: "  coalesce key grafana --roles read 2>>/etc/coalesce/coalesce.toml",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    arguments(0, 1),
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&roles, "roles", []string{keys.Read.String()}, "what its client may do: read, ingest, manage")

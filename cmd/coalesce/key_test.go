@@ -72,7 +72,7 @@ func TestKeyCommandErrors(t *testing.T) {
 		"too short":     {"secret\n", []string{"--hash"}, "standard input: not a key"},
 		"endless":       {strings.Repeat("x", 10_000), []string{"--hash"}, "standard input: not a key"},
 		"name and hash": {"", []string{"--hash", "x"}, `"x" with --hash`},
-		"two names":     {"", []string{"a", "b"}, "accepts at most 1 arg(s), received 2"},
+		"two names":     {"", []string{"a", "b"}, "2 arguments given; accepted: coalesce key [--roles ROLE,…] [NAME] | key --hash"},
 	} {
 		out, said, err := execute(c.in, append([]string{"key"}, c.args...)...)
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) || out != "" || said != "" || strings.Contains(err.Error(), "secret") {

@@ -45,7 +45,7 @@ func newQuery() *cobra.Command {
 			"TIME is Graphite's as well: now, -1h, midnight, 09:30_20240131, Unix seconds.\n" +
 			"It exits with 1 if there is no series.",
 		Example: "  coalesce query 'aggregates.*.all.requests:sum' --from -1h --plot",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    arguments(1, -1),
 	}
 	f := cmd.Flags()
 	where.add(f)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"maps"
 	"math"
 	"net"
@@ -168,6 +170,25 @@ func TestQueryKey(t *testing.T) {
 	}
 }
 
+// Where a certificate is not trusted it is said what may help.
+func TestUntrustedCertificates(t *testing.T) {
+	s := httptest.NewUnstartedServer(nil)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	defer s.Close()
+	for host, want := range map[string]string{
+		"127.0.0.1": "SSL_CERT_FILE=authority.pem",
+		"localhost": "--http takes the name that is in the certificate",
+	} {
+		address := strings.Replace(s.URL, "127.0.0.1", host, 1)
+		for _, command := range [][]string{{"query", "a"}, {"rules", "list"}, {"rules", "add", "a", "b"}} {
+			if _, _, err := execute("", append(command, "--http", address)...); err == nil || !strings.Contains(err.Error(), "x509: ") || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q of %s: %v, want %q", command, address, err, want)
+			}
+		}
+	}
+}
+
 func TestQueryFailures(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()
@@ -196,7 +217,7 @@ func TestQueryFailures(t *testing.T) {
 		"no series as JSON": {server: serve(200, nil, "[]"), args: []string{"a", "--json"}, want: `no series match "a"`, stdout: "[]\n"},
 		"no series, plot":   {server: serve(200, nil, "[]"), args: []string{"a", "--plot"}, want: `no series match "a"`},
 		"plot and JSON":     {args: []string{"a", "--plot", "--json"}, want: "if any flags in the group [plot json] are set none of the others can be; [json plot] were all set"},
-		"no target":         {args: []string{}, want: "requires at least 1 arg(s), only received 0"},
+		"no target":         {args: []string{}, want: "0 arguments given; accepted: query [--from TIME] [--until TIME] [--plot | --json] TARGET…"},
 		"negative":          {args: []string{"a", "--points=-1"}, want: "--points -1; accepted: 0 for all, or how many at most"},
 	} {
 		t.Run(name, func(t *testing.T) {

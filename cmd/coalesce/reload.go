@@ -67,7 +67,7 @@ func (r *reloader[T]) reload(force bool) {
 	r.failed, r.tried = "", sum
 	reportDiagnostics(r.log, diags)
 	if n := countErrors(diags); n > 0 {
-		r.fail("has errors", fmt.Errorf("%d errors in %s", n, r.files))
+		r.fail("has errors", fmt.Errorf("%s in %s", count(n, "error"), r.files))
 		return
 	}
 	if r.take(made, changed) {

@@ -29,6 +29,8 @@ func newRules() *cobra.Command {
 			"data directory. A rule is a pattern and an output; every output can be read in all\n" +
 			"views, such as :sum and :95pct. The rules of the rule file are no part of them.",
 		Args: cobra.NoArgs,
+		// So that the name of no command is an error.
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	where.add(cmd.PersistentFlags())
 	cmd.PersistentFlags().BoolVar(&raw, "json", false, "print the daemon's JSON")
@@ -57,16 +59,16 @@ func newRules() *cobra.Command {
 		return []request{{http.MethodGet, aggregates.Path + "/", "", ""}}
 	}, showRules)
 	sub("add PATTERN OUTPUT", "Make a rule and print its id",
-		"  coalesce rules add 'servers.*.requests.<code>' 'servers.all.requests.<code>'", cobra.ExactArgs(2),
+		"  coalesce rules add 'servers.*.requests.<code>' 'servers.all.requests.<code>'", arguments(2, 2),
 		func(args []string) []request { return []request{aboutRule("/", args)} }, showMade)
-	sub("delete ID…", "Remove rules", "", cobra.MinimumNArgs(1), func(ids []string) (all []request) {
+	sub("delete ID…", "Remove rules", "", arguments(1, -1), func(ids []string) (all []request) {
 		for _, id := range ids {
 			all = append(all, request{http.MethodDelete, aggregates.Path + "/" + url.PathEscape(id) + "/", "", ""})
 		}
 		return all
 	}, func(io.Writer, []byte, []string) error { return nil })
 	sub("test PATTERN OUTPUT", "Show what a rule would do, without making it",
-		"  coalesce rules test 'servers.*.<<rest>>' 'servers.all.<rest>'", cobra.ExactArgs(2),
+		"  coalesce rules test 'servers.*.<<rest>>' 'servers.all.<rest>'", arguments(2, 2),
 		func(args []string) []request { return []request{aboutRule("/test", args)} }, showTrial)
 	return cmd
 }
@@ -137,8 +139,12 @@ func showTrial(w io.Writer, body []byte, _ []string) error {
 	if err := json.Unmarshal(body, &t); err != nil {
 		return notRules(err)
 	}
-	fmt.Fprintf(w, "%d of the %d names that were new last match and make %d outputs; the pattern has %d instructions\n",
-		t.Matches, t.LookedAt, t.Cost.Outputs, t.Cost.Program)
+	refused := errors.New("it would be refused: " + t.Error)
+	if !t.Accepted && t.Cost.Program == 0 { // it was not tried
+		return refused
+	}
+	fmt.Fprintf(w, "%s tried, the newest: %d matched, to make %s; the pattern has %s\n",
+		count(t.LookedAt, "name"), t.Matches, count(t.Cost.Outputs, "output"), count(t.Cost.Program, "instruction"))
 	for _, o := range t.Outputs {
 		fmt.Fprintf(w, "%8d  %s\n", o.Names, o.Output)
 	}
@@ -146,7 +152,7 @@ func showTrial(w io.Writer, body []byte, _ []string) error {
 		fmt.Fprintf(w, "          and %d more\n", more)
 	}
 	if !t.Accepted {
-		return errors.New("it would be refused: " + t.Error)
+		return refused
 	}
 	return nil
 }

@@ -415,9 +415,12 @@ func TestRulesCommand(t *testing.T) {
 	d.send("a.1.x 1 -1\na.2.x 1 -1\na.2.y 1 -1\n")
 	await(t, "the datapoints", nil, func() bool { return scrape(t, d).sum("datapoints_accepted_total") == 3 })
 	got, err := ask("test", "a.*.<w>", "all.<w>")
-	want := "3 of the 3 names that were new last match and make 2 outputs; the pattern has 20 instructions\n" +
+	want := "3 names tried, the newest: 3 matched, to make 2 outputs; the pattern has 20 instructions\n" +
 		"       2  aggregates.all.x\n       1  aggregates.all.y\n"
 	if cut := strings.Index(want, "20 "); err != nil || len(got) < cut || got[:cut] != want[:cut] || !strings.HasSuffix(got, want[cut+2:]) {
+		t.Errorf("%s%v", got, err)
+	}
+	if got, err := ask("test", "a.1.*", "one"); err != nil || !strings.HasPrefix(got, "3 names tried, the newest: 1 matched, to make 1 output; the pattern has ") {
 		t.Errorf("%s%v", got, err)
 	}
 	id, err := ask("add", "a.*.<w>", "all.<w>")
@@ -438,10 +441,11 @@ func TestRulesCommand(t *testing.T) {
 		{"add a.( b", "answers 400 Bad Request: pattern, column 3: group ( is never closed"},
 		{"test a.( b", "it would be refused: pattern, column 3: group ( is never closed"},
 		{"delete UNKNOWN", `answers 412 Precondition Failed: no rule has the id "UNKNOWN"`},
-		{"add a", "accepts 2 arg(s), received 1"},
-		{"delete", "requires at least 1 arg(s)"},
+		{"add a", "1 argument given; accepted: coalesce rules add PATTERN OUTPUT"},
+		{"delete", "0 arguments given; accepted: coalesce rules delete ID…"},
+		{"remove " + id, `unknown command "remove" for "coalesce rules"`},
 	} {
-		if got, err := ask(strings.Fields(c.args)...); err == nil || !strings.Contains(err.Error(), c.want) {
+		if got, err := ask(strings.Fields(c.args)...); got != "" || err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %s%v, want %q", c.args, got, err, c.want)
 		}
 	}
