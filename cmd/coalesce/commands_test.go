@@ -58,8 +58,8 @@ func TestUnknown(t *testing.T) {
 		{"help frobnicate", `unknown command "frobnicate" for "coalesce"; see ` + "`coalesce --help`"},
 		{"help rules frobnicate", `unknown command "frobnicate" for "coalesce rules"`},
 		{"rules frobnicate", `unknown command "frobnicate" for "coalesce rules"; see ` + "`coalesce rules --help`"},
-		{"rules add x", "accepts 2 arg(s), received 1; see `coalesce rules add --help`"},
-		{"query", "requires at least 1 arg(s), only received 0; see `coalesce query --help`"},
+		{"rules add x", "1 argument given; accepted: coalesce rules add PATTERN OUTPUT; see `coalesce rules add --help`"},
+		{"query", "0 arguments given; accepted: coalesce query [--from TIME] [--until TIME] [--plot | --json] TARGET…; see `coalesce query --help`"},
 		{"run --forward-all=perhaps", `invalid argument "perhaps" for "--forward-all" flag`},
 	} {
 		out, report, err := execute("", strings.Fields(c.args)...)
