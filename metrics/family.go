@@ -100,13 +100,32 @@ func total[T uint64 | int64 | int](value func(a *aggregator.Stats) T) func(*snap
 	}
 }
 
-func eachListener(value func(l *ingest.Stats) uint64) func(*snapshot, sample) {
+// listeners reads a number of those listeners that have it.
+func listeners(have func(l *ingest.Stats) bool, value func(l *ingest.Stats) uint64) func(*snapshot, sample) {
 	return func(s *snapshot, emit sample) {
 		for i := range s.ingest {
-			l := &s.ingest[i]
-			emit(float64(value(l)), l.Name, l.Protocol)
+			if l := &s.ingest[i]; have(l) {
+				emit(float64(value(l)), l.Name, l.Protocol)
+			}
 		}
 	}
+}
+
+func eachListener(value func(l *ingest.Stats) uint64) func(*snapshot, sample) {
+	return listeners(func(*ingest.Stats) bool { return true }, value)
+}
+
+func eachPacket(value func(l *ingest.Stats) uint64) func(*snapshot, sample) {
+	return listeners(func(l *ingest.Stats) bool { return l.Transport == "udp" }, value)
+}
+
+// eachStream leaves out the listeners that know no connections.
+func eachStream(value func(l *ingest.Stats) uint64) func(*snapshot, sample) {
+	return listeners(func(l *ingest.Stats) bool { return l.Transport != "udp" }, value)
+}
+
+func eachTLS(value func(l *ingest.Stats) uint64) func(*snapshot, sample) {
+	return listeners(func(l *ingest.Stats) bool { return l.TLS }, value)
 }
 
 // What stands for /v1/collect among the listeners.
@@ -117,42 +136,11 @@ const (
 
 // eachSource adds the values of /v1/collect to those of the listeners.
 func eachSource(value func(l *ingest.Stats) uint64, collected func(Collected) uint64) func(*snapshot, sample) {
-	listeners := eachListener(value)
+	each := eachListener(value)
 	return func(s *snapshot, emit sample) {
-		listeners(s, emit)
+		each(s, emit)
 		if s.Collect != nil {
 			emit(float64(collected(s.collected)), httpListener, collectProtocol)
-		}
-	}
-}
-
-// eachStream leaves out the listeners that know no connections.
-func eachStream(value func(l *ingest.Stats) uint64) func(*snapshot, sample) {
-	return func(s *snapshot, emit sample) {
-		for i := range s.ingest {
-			if l := &s.ingest[i]; l.Transport != "udp" {
-				emit(float64(value(l)), l.Name, l.Protocol)
-			}
-		}
-	}
-}
-
-func eachTLS(value func(l *ingest.Stats) uint64) func(*snapshot, sample) {
-	return func(s *snapshot, emit sample) {
-		for i := range s.ingest {
-			if l := &s.ingest[i]; l.TLS {
-				emit(float64(value(l)), l.Name, l.Protocol)
-			}
-		}
-	}
-}
-
-func eachPacket(value func(l *ingest.Stats) uint64) func(*snapshot, sample) {
-	return func(s *snapshot, emit sample) {
-		for i := range s.ingest {
-			if l := &s.ingest[i]; l.Transport == "udp" {
-				emit(float64(value(l)), l.Name, l.Protocol)
-			}
 		}
 	}
 }
@@ -166,7 +154,8 @@ func eachDestination(value func(d *upstream.DestinationStats) int64) func(*snaps
 	}
 }
 
-func flag(b bool) uint64 {
+// flag is 1 for what is so, else 0.
+func flag[N uint64 | int64 | float64](b bool) N {
 	if b {
 		return 1
 	}

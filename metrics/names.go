@@ -96,7 +96,7 @@ var listenerFamilies = []family{{
 }, {
 	name: "connections_at_limit", kind: gauge, labels: listenerLabels,
 	help: "1 while further clients must wait because max_connections are open.",
-	read: eachStream(func(l *ingest.Stats) uint64 { return flag(l.AtLimit) }),
+	read: eachStream(func(l *ingest.Stats) uint64 { return flag[uint64](l.AtLimit) }),
 }, {
 	name: "connections_limit_reached_total", kind: counter, labels: listenerLabels, series: as("connectionLimitReached"),
 	help: "How often clients began to wait because max_connections were open.",

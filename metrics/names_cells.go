@@ -24,13 +24,6 @@ func cells[N int | int64](value func(a *archive.Stats) N) func(*snapshot, sample
 	}
 }
 
-func yes(b bool) int64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 var cellFamilies = []family{{
 	name: "cells_found_total", kind: counter,
 	help: "Cells that an earlier run had left in the journal.",
@@ -73,7 +66,7 @@ var cellFamilies = []family{{
 }, {
 	name: "journal_ok", kind: gauge,
 	help: "1 while the journal can be written to; 0 also where there is none.",
-	read: cells(func(a *archive.Stats) int64 { return yes(a.JournalOK) }),
+	read: cells(func(a *archive.Stats) int64 { return flag[int64](a.JournalOK) }),
 }, {
 	name: "journal_bytes", kind: gauge,
 	help: "Size of the journal.",
@@ -97,7 +90,7 @@ var cellFamilies = []family{{
 }, {
 	name: "store_ok", kind: gauge, series: as("storeOk"),
 	help: "1 while the store takes what is written to it.",
-	read: cells(func(a *archive.Stats) int64 { return yes(a.StoreOK) }),
+	read: cells(func(a *archive.Stats) int64 { return flag[int64](a.StoreOK) }),
 }, {
 	name: "store_errors_total", kind: counter, series: as("storeErrors"),
 	help: "Failures of the store.",

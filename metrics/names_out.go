@@ -105,7 +105,7 @@ var reloadFamilies = []family{{
 	help: "1 if the files of [names] in force are those of the last attempt to load them, else 0.",
 	read: func(s *snapshot, emit sample) {
 		if s.Names != nil {
-			emit(float64(flag(s.Names().OK)))
+			emit(flag[float64](s.Names().OK))
 		}
 	},
 }, {
@@ -119,7 +119,7 @@ var reloadFamilies = []family{{
 }, {
 	name: "rules_last_reload_successful", kind: gauge, series: as("reloadOK"),
 	help: "1 if the rules in force are those of the last attempt to load them, else 0.",
-	read: ofReload(func(r *ReloadStatus) float64 { return float64(flag(r.OK)) }),
+	read: ofReload(func(r *ReloadStatus) float64 { return flag[float64](r.OK) }),
 }, {
 	name: "rules_last_reload_success_timestamp_seconds", kind: gauge,
 	help: "When rules were last put in force, in Unix time; 0 is never.",
@@ -204,7 +204,7 @@ var destinationFamilies = []family{{
 }, {
 	name: "destination_blocking", kind: gauge, labels: destinationLabels,
 	help: "1 while the inputs wait for the destination's queue (when_full = \"block\").",
-	read: eachDestination(func(d *upstream.DestinationStats) int64 { return int64(flag(d.Blocking)) }),
+	read: eachDestination(func(d *upstream.DestinationStats) int64 { return flag[int64](d.Blocking) }),
 }, {
 	name: "destination_spool_bytes", kind: gauge, labels: destinationLabels,
 	help: "Bytes of the spool's files, rows that were sent included.",
@@ -239,7 +239,7 @@ var destinationFamilies = []family{{
 }, {
 	name: "destination_connected", kind: gauge, labels: destinationLabels, series: perDestination("connected"),
 	help: "1 while there is a connection, else 0.",
-	read: eachDestination(func(d *upstream.DestinationStats) int64 { return int64(flag(d.Connected)) }),
+	read: eachDestination(func(d *upstream.DestinationStats) int64 { return flag[int64](d.Connected) }),
 }, {
 	name: "destination_connects_total", kind: counter, labels: destinationLabels,
 	help: "Connections made.",
