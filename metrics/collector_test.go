@@ -89,7 +89,7 @@ func example() Sources {
 			}
 		},
 		Catalog: func() Names { return Names{Held: 98, Limit: 8000, Refused: 6} },
-		Collect: func() Collected { return Collected{Accepted: 41, Refused: 3} },
+		Collect: func() []Collected { return []Collected{{"http", "collect", 41, 3}, {"node", "node", 5, 2}} },
 		Views:   func() Views { return Views{Views: 5, Measures: 4, Rows: 300, Overflowing: 1, Exported: 1234} },
 		Measurements: func() measurements.Stats {
 			return measurements.Stats{
@@ -154,6 +154,8 @@ func TestCollector(t *testing.T) {
 
 		"received_items_total{listener=http,protocol=collect}": 44, "accepted_items_total{listener=http,protocol=collect}": 41,
 		"refused_items_total{listener=http,protocol=collect,reason=request}": 3,
+		"received_items_total{listener=node,protocol=node}":                  7, "accepted_items_total{listener=node,protocol=node}": 5,
+		"refused_items_total{listener=node,protocol=node,reason=request}": 2,
 		"buckets_merged_total": 8,
 		"cells_found_total":    7, "cells_kept_total": 300, "cells_pending": 31, "cells_written_total": 240, "cells_replaced_total": 29,
 		"cells_dropped_total{reason=queue_full}": 1, "cells_dropped_total{reason=journal_full}": 2, "cells_dropped_total{reason=journal_damaged}": 4,

@@ -128,19 +128,14 @@ func eachTLS(value func(l *ingest.Stats) uint64) func(*snapshot, sample) {
 	return listeners(func(l *ingest.Stats) bool { return l.TLS }, value)
 }
 
-// What stands for /v1/collect among the listeners.
-const (
-	httpListener    = "http"
-	collectProtocol = "collect"
-)
-
-// eachSource adds the values of /v1/collect to those of the listeners.
-func eachSource(value func(l *ingest.Stats) uint64, collected func(Collected) uint64) func(*snapshot, sample) {
+// eachSource adds the values that come in messages to those of the listeners.
+func eachSource(value func(l *ingest.Stats) uint64, collected func(c *Collected) uint64) func(*snapshot, sample) {
 	each := eachListener(value)
 	return func(s *snapshot, emit sample) {
 		each(s, emit)
-		if s.Collect != nil {
-			emit(float64(collected(s.collected)), httpListener, collectProtocol)
+		for i := range s.collected {
+			c := &s.collected[i]
+			emit(float64(collected(c)), c.Listener, c.Protocol)
 		}
 	}
 }

@@ -36,7 +36,7 @@ type Sources struct {
 	// Archive is nil where nothing is kept.
 	Archive func() archive.Stats
 	Catalog func() Names
-	Collect func() Collected
+	Collect func() []Collected
 	Views   func() Views
 	// Measurements is nil where there is no HTTP.
 	Measurements func() measurements.Stats
@@ -91,7 +91,7 @@ type snapshot struct {
 
 	archive   archive.Stats
 	catalog   Names
-	collected Collected
+	collected []Collected
 	views     Views
 
 	measurements measurements.Stats

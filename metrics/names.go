@@ -34,11 +34,11 @@ var listenerFamilies = []family{{
 }, {
 	name: "received_items_total", kind: counter, labels: listenerLabels,
 	help: "Items (lines, datapoints of frames) received, blank lines aside: the sum of accepted and refused ones.",
-	read: eachSource(func(l *ingest.Stats) uint64 { return l.Received() }, func(c Collected) uint64 { return c.Accepted + c.Refused }),
+	read: eachSource(func(l *ingest.Stats) uint64 { return l.Received() }, func(c *Collected) uint64 { return c.Accepted + c.Refused }),
 }, {
 	name: "accepted_items_total", kind: counter, labels: listenerLabels,
 	help: "Items that are datapoints, handed to the aggregator.",
-	read: eachSource(func(l *ingest.Stats) uint64 { return l.Accepted }, func(c Collected) uint64 { return c.Accepted }),
+	read: eachSource(func(l *ingest.Stats) uint64 { return l.Accepted }, func(c *Collected) uint64 { return c.Accepted }),
 }, {
 	name: "refused_items_total", kind: counter, labels: with(listenerLabels, "reason"), series: as("refused"),
 	help: "Items that are no datapoints, by reason; samples of them are in the log.",
@@ -50,8 +50,8 @@ var listenerFamilies = []family{{
 			}
 			emit(float64(l.Unfinished), l.Name, l.Protocol, "unfinished")
 		}
-		if s.Collect != nil {
-			emit(float64(s.collected.Refused), httpListener, collectProtocol, "request")
+		for _, c := range s.collected {
+			emit(float64(c.Refused), c.Listener, c.Protocol, "request")
 		}
 	},
 }, {

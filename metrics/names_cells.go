@@ -10,9 +10,10 @@ type Names struct {
 	Refused     uint64
 }
 
-// Collected are the values of /v1/collect.
+// Collected are the values of a protocol that package ingest does not know.
 type Collected struct {
-	Accepted, Refused uint64
+	Listener, Protocol string
+	Accepted, Refused  uint64
 }
 
 // cells reads one number of the archive.

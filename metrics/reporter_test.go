@@ -61,7 +61,7 @@ func TestReporter(t *testing.T) {
 			return u, true
 		})
 		want := strings.ReplaceAll(strings.TrimLeft(`
-refused 24
+refused 26
 kernelDrops 12
 notAllowed 14
 activeConnections 4

@@ -42,11 +42,11 @@ type daemon struct {
 	dir   *datadir.Dir // nil without a data directory
 	cells *cells
 
-	engine  *query.Engine
-	windows *windows.API
-	node    *node.Node
-	metrics *attributes.Book // that measurements are sent for
-
+	engine       *query.Engine
+	windows      *windows.API
+	node         *node.Node
+	recorded     *nodeSource      // of node
+	metrics      *attributes.Book // that measurements are sent for
 	measurements *measurements.API
 
 	up    *upstream.Upstream
@@ -164,7 +164,8 @@ func (d *daemon) newQueries() (err error) {
 	}
 	d.windows = windows.New(c)
 	d.newMeasurements()
-	d.node = node.New(node.Config{Source: newNodeSource(d.cfg, d.engine, d.cells, collect), Logger: d.log})
+	d.recorded = newNodeSource(d.cfg, d.engine, d.cells, collect)
+	d.node = node.New(node.Config{Source: d.recorded, Logger: d.log})
 	return nil
 }
 

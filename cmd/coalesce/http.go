@@ -143,7 +143,7 @@ func (d *daemon) sources() metrics.Sources {
 		Catalog: func() metrics.Names {
 			return metrics.Names{Held: d.cells.names.Len(), Limit: d.cfg.Store.Names, Refused: d.cells.names.Refused()}
 		},
-		Collect: func() metrics.Collected { return metrics.Collected(d.windows.Stats()) },
+		Collect: d.collected,
 		Views:   d.viewStats,
 		Limits: metrics.Limits{
 			Series: a.MaxSeries, Outputs: a.MaxOutputs, Buckets: a.MaxBuckets, MeasuredMetrics: d.cfg.Measurements.Metrics,
@@ -167,6 +167,19 @@ func (d *daemon) sources() metrics.Sources {
 		s.Limits.Connections = append(s.Limits.Connections, n)
 	}
 	return s
+}
+
+// collected are the values that come over HTTP and to the query node.
+func (d *daemon) collected() []metrics.Collected {
+	var all []metrics.Collected
+	if c := d.windows.Stats(); d.cfg.HTTP.Listen != "" {
+		all = append(all, metrics.Collected{Listener: "http", Protocol: "collect", Accepted: c.Accepted, Refused: c.Refused})
+	}
+	if d.cfg.HTTP.Listen != "" || d.cfg.Node.Listen != "" {
+		s := d.recorded
+		all = append(all, metrics.Collected{Listener: "node", Protocol: "node", Accepted: s.accepted.Load(), Refused: s.refused.Load()})
+	}
+	return all
 }
 
 // startReporter sends the daemon's own numbers upstream as Graphite series.

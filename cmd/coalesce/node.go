@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
@@ -166,6 +167,8 @@ type nodeSource struct {
 	collect   func([]windows.Point)
 	retention int64
 	future    float64
+
+	accepted, refused atomic.Uint64 // values to be recorded
 }
 
 func newNodeSource(cfg *config.Config, engine *query.Engine, c *cells, collect func([]windows.Point)) *nodeSource {
@@ -201,6 +204,15 @@ func (s *nodeSource) Cells(ctx context.Context, metric string, from, until int64
 
 // Record implements node.Source.
 func (s *nodeSource) Record(ctx context.Context, metric string, value float64, tags map[string]string, at float64) error {
+	if err := s.record(ctx, metric, value, tags, at); err != nil {
+		s.refused.Add(1)
+		return err
+	}
+	s.accepted.Add(1)
+	return nil
+}
+
+func (s *nodeSource) record(ctx context.Context, metric string, value float64, tags map[string]string, at float64) error {
 	if !api.Allowed(ctx, keys.Ingest) {
 		return fmt.Errorf("%w: the key does not have the role %q", node.ErrRefused, keys.Ingest)
 	}

@@ -245,6 +245,13 @@ func TestNodeOfDaemon(t *testing.T) {
 		}
 		return n == 2
 	})
+	// It is counted as what listeners take is.
+	numbers := checkBalance(t, d)
+	accepted, refused := numbers.sum("accepted_items_total", "protocol", "node"), numbers.sum("refused_items_total", "protocol", "node")
+	if all := numbers.sum("accepted_items_total"); accepted != 2 || refused != 1 || all != numbers.sum("datapoints_accepted_total") {
+		t.Errorf("%v values recorded, %v refused, want 2 and 1; %v items accepted in all, and %v datapoints",
+			accepted, refused, all, numbers.sum("datapoints_accepted_total"))
+	}
 	for ask, want := range map[string]string{"": "error", "[1]": "error", "{}": "error", "nonsense": "error"} {
 		if got := query(ask); !strings.Contains(got, want) || !strings.Contains(got, `"code":12`) {
 			t.Errorf("/v1/query of %q: %s", ask, got)
