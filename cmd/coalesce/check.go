@@ -23,7 +23,6 @@ func newCheck() *cobra.Command {
 	cmd.Flags().StringVar(&configPath, "config", "", "configuration file (default coalesce.toml here, then in /etc/coalesce)")
 	cmd.Flags().StringVar(&rulesPath, "rules", "", "rule file instead of the configured one")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		out := cmd.OutOrStdout()
 		path, err := config.Find(configPath)
 		if err != nil {
 			return err
@@ -33,38 +32,27 @@ func newCheck() *cobra.Command {
 			overrides = append(overrides, config.Override{Flag: "rules", Value: rulesPath})
 		}
 		cfg, problems := config.Load(path, overrides...)
+		problems = append(problems, beyondConfig(cfg, problems)...)
 		for _, p := range problems {
-			fmt.Fprintln(out, p)
+			fmt.Fprintln(cmd.OutOrStdout(), p)
 		}
 		bad := problems.Err() != nil
-		dests, _, more := destinationsOf(cfg)
-		if !bad {
-			more = append(more, whisperProblems(cfg, dests)...)
-			_, misplaced := placeOf(cfg)
-			_, unkeepable := inputRules(cfg)
-			_, unseen := forwardViews(cfg)
-			more = slices.Concat(more, misplaced, unkeepable, unseen, viewProblems(cfg))
-		}
-		for _, p := range more {
-			fmt.Fprintln(out, p)
-			bad = true
-		}
 		if !cmd.Flags().Changed("rules") {
 			rulesPath = cfg.Rules
 		}
 		parsed, _, diags, err := readRules(rulesPath, cfg.Prefix)
 		if err != nil {
-			fmt.Fprintf(out, "%s: error: %v\n", rulesPath, err)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: error: %v\n", rulesPath, err)
 			bad = true
 		}
 		_, _, named, err := readNames(cfg.Names)
 		if err != nil {
-			fmt.Fprintf(out, "%s: error: %v\n", orDefaults(path), err)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: error: %v\n", orDefaults(path), err)
 			bad = true
 		}
 		diags = slices.Concat(diags, named, unwindowed(cfg, parsed))
 		for _, d := range diags {
-			fmt.Fprintln(out, d)
+			fmt.Fprintln(cmd.OutOrStdout(), d)
 		}
 		if bad || hasErrors(diags) {
 			return errReported
@@ -73,6 +61,19 @@ func newCheck() *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+// beyondConfig returns the problems that package config cannot see: after others,
+// those of the destinations alone.
+func beyondConfig(cfg *config.Config, others config.Problems) config.Problems {
+	dests, _, problems := destinationsOf(cfg)
+	if others.Err() != nil {
+		return problems
+	}
+	_, misplaced := placeOf(cfg)
+	_, unkeepable := inputRules(cfg)
+	_, unseen := forwardViews(cfg)
+	return slices.Concat(problems, whisperProblems(cfg, dests), misplaced, unkeepable, unseen, viewProblems(cfg))
 }
 
 // unwindowed warns of rules whose cells are kept at their own period only.

@@ -224,20 +224,13 @@ func (d *daemon) format(dst []byte, rows []aggregator.Row) []byte {
 
 // start binds every address before anything that cannot be undone.
 func (d *daemon) start() error {
-	err := d.in.Listen()
-	if err != nil {
+	if err := d.in.Listen(); err != nil {
 		d.abandon()
 		return fmt.Errorf("%w (keys listen, listen_pickle and [[listener]], flags --listen and --listen-pickle)", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	d.cancel = cancel
-	if d.web, err = d.newWeb(); err == nil {
-		err = d.startReporter(ctx)
-	}
-	var nodes *nodeServer
-	if err == nil {
-		nodes, err = newNodeServer(d.cfg, d.node, d.log)
-	}
+	nodes, err := d.bind(ctx)
 	if err == nil {
 		err = d.takeOver()
 	}
@@ -250,14 +243,38 @@ func (d *daemon) start() error {
 		d.abandon()
 		return err
 	}
-	if nodes != nil {
-		d.log.Info("listening", "protocol", "node", "transport", "tcp", "address", nodes.ln.Addr().String())
-		d.running.Go(func() { nodes.serve(ctx) })
-	}
 	d.up.Start()
 	if d.unclean > 0 {
 		d.sendAgain(ctx)
 	}
+	d.background(ctx)
+	if nodes != nil {
+		d.log.Info("listening", "protocol", "node", "transport", "tcp", "address", nodes.ln.Addr().String())
+		d.running.Go(func() { nodes.serve(ctx) })
+	}
+	d.in.Start()
+	d.web.start()
+	d.running.Go(func() { d.watchdog(ctx) })
+	d.ready.Open()
+	d.logStart()
+	d.tell(sd.SdNotifyReady)
+	return nil
+}
+
+// bind binds the addresses of all but the listeners, and starts what reports on
+// them.
+func (d *daemon) bind(ctx context.Context) (nodes *nodeServer, err error) {
+	if d.web, err = d.newWeb(); err != nil {
+		return nil, err
+	}
+	if err = d.startReporter(ctx); err != nil {
+		return nil, err
+	}
+	return newNodeServer(d.cfg, d.node, d.log)
+}
+
+// background starts the work that goes on by itself until ctx is done.
+func (d *daemon) background(ctx context.Context) {
 	d.running.Go(func() { d.agg.Run(ctx) })
 	d.running.Go(func() { d.views.Run(ctx) })
 	if d.dir != nil {
@@ -267,29 +284,23 @@ func (d *daemon) start() error {
 		d.running.Go(func() { d.cells.arch.Run(ctx) })
 	}
 	d.running.Go(func() { d.cells.load(ctx) })
-	if d.cfg.Reload.Watch {
-		d.running.Go(func() {
-			watch.Run(ctx, watch.Config{
-				Path: d.cfg.Rules, Debounce: time.Duration(d.cfg.Reload.Debounce), Poll: time.Duration(d.cfg.Reload.Poll),
-				Changed: func() { d.rules.reload(false) }, Logger: d.log,
-			})
-		})
-		for _, path := range d.names.paths() {
-			d.running.Go(func() {
-				watch.Run(ctx, watch.Config{
-					Path: path, Debounce: time.Duration(d.cfg.Reload.Debounce), Poll: time.Duration(d.cfg.Names.Poll),
-					Changed: func() { d.names.reload(false) }, Logger: d.log,
-				})
-			})
-		}
+	if !d.cfg.Reload.Watch {
+		return
 	}
-	d.in.Start()
-	d.web.start()
-	d.running.Go(func() { d.watchdog(ctx) })
-	d.ready.Open()
-	d.logStart()
-	d.tell(sd.SdNotifyReady)
-	return nil
+	d.watch(ctx, d.cfg.Rules, d.cfg.Reload.Poll, d.rules.reload)
+	for _, path := range d.names.paths() {
+		d.watch(ctx, path, d.cfg.Names.Poll, d.names.reload)
+	}
+}
+
+// watch has a file read again when it may have changed.
+func (d *daemon) watch(ctx context.Context, path string, poll config.Duration, reload func(force bool)) {
+	d.running.Go(func() {
+		watch.Run(ctx, watch.Config{
+			Path: path, Debounce: time.Duration(d.cfg.Reload.Debounce), Poll: time.Duration(poll),
+			Changed: func() { reload(false) }, Logger: d.log,
+		})
+	})
 }
 
 func (d *daemon) logStart() {
