@@ -1,16 +1,15 @@
 package neighbours
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os/exec"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/coalesce-metrics/coalesce/metrics/metricstest"
 )
 
 // daemon is a running coalesce.
@@ -70,65 +69,22 @@ func (d *daemon) get(path string) (status int, body string) {
 	return resp.StatusCode, string(text)
 }
 
-// sample is one line of /metrics.
-type sample struct {
-	name   string // without coalesce_
-	labels map[string]string
-	value  float64
-}
-
 // samples is one scrape of /metrics.
-type samples []sample
+type samples metricstest.Samples
 
-var (
-	sampleLine  = regexp.MustCompile(`^coalesce_([a-z_]+)(?:\{(.*)\})? (\S+)$`)
-	sampleLabel = regexp.MustCompile(`([a-z_]+)="((?:[^"\\]|\\.)*)"`)
-)
-
-func (d *daemon) scrape() (found samples) {
+func (d *daemon) scrape() samples {
 	d.t.Helper()
 	_, body := d.get("/metrics")
-	for lines := bufio.NewScanner(strings.NewReader(body)); lines.Scan(); {
-		m := sampleLine.FindStringSubmatch(lines.Text())
-		if m == nil {
-			continue // comments, and the numbers of process and runtime
-		}
-		s := sample{name: m[1], labels: make(map[string]string)}
-		for _, l := range sampleLabel.FindAllStringSubmatch(m[2], -1) {
-			s.labels[l[1]] = l[2]
-		}
-		var err error
-		if s.value, err = strconv.ParseFloat(m[3], 64); err != nil {
-			d.t.Errorf("%s: %v", lines.Text(), err)
-		}
-		found = append(found, s)
+	found, err := metricstest.Parse(body)
+	if err != nil {
+		d.t.Error(err)
 	}
-	return found
+	return samples(found)
 }
 
 // sum adds up the samples of a name with the given labels.
-func (s samples) sum(name string, labels ...string) (sum float64) {
-	for _, x := range s {
-		fits := x.name == name
-		for i := 0; i < len(labels); i += 2 {
-			fits = fits && x.labels[labels[i]] == labels[i+1]
-		}
-		if fits {
-			sum += x.value
-		}
-	}
-	return sum
-}
-
-// values returns, once each, what a label of a name is.
-func (s samples) values(name, label string) map[string]bool {
-	found := make(map[string]bool)
-	for _, x := range s {
-		if x.name == name {
-			found[x.labels[label]] = true
-		}
-	}
-	return found
+func (s samples) sum(name string, labels ...string) float64 {
+	return metricstest.Samples(s).Sum(name, labels...)
 }
 
 // awaitSum returns when a number has come to be at least n.
@@ -156,30 +112,14 @@ func (d *daemon) settle() samples {
 		}
 		return ""
 	})
-	equal := func(what string, whole float64, parts ...float64) {
-		d.t.Helper()
-		sum := 0.0
-		for _, p := range parts {
-			sum += p
-		}
-		if whole != sum {
-			d.t.Errorf("%s: %v is not the sum of %v", what, whole, parts)
-		}
-	}
 	if s.sum("datapoints_accepted_total") == 0 {
 		d.t.Error("no datapoint has come in")
 	}
-	for l := range s.values("received_items_total", "listener") {
-		equal("items received by "+l, s.sum("received_items_total", "listener", l),
-			s.sum("accepted_items_total", "listener", l), s.sum("refused_items_total", "listener", l))
+	for _, wrong := range metricstest.Samples(s).Unbalanced() {
+		d.t.Error(wrong)
 	}
-	equal("datapoints of all listeners", s.sum("datapoints_accepted_total"), s.sum("accepted_items_total"))
-	equal("datapoints", s.sum("datapoints_accepted_total"),
-		s.sum("datapoints_matched_total"), s.sum("datapoints_unmatched_total"), s.sum("datapoints_filtered_total"))
-	equal("contributions", s.sum("contributions_total"), s.sum("contributions_added_total"), s.sum("contributions_dropped_total"))
-	for to := range s.values("destination_rows_written_total", "destination") {
-		of := func(name string) float64 { return s.sum("destination_rows_"+name, "destination", to) }
-		equal("rows for "+to, of("made_total")+of("found_total"), of("written_total"), of("moved_total"), of("dropped_total"))
+	if points, items := s.sum("datapoints_accepted_total"), s.sum("accepted_items_total"); points != items {
+		d.t.Errorf("%v datapoints of %v items", points, items)
 	}
 	return s
 }

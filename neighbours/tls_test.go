@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/coalesce-metrics/coalesce/metrics/metricstest"
 )
 
 // Two carbon-c-relays over TLS, the daemon between them.
@@ -42,7 +44,7 @@ tls_key = "%[2]s/server.key"
 	send(t, "tcp", front, text)
 	await(t, "all rows", func() string { return out.got("").differs(want) })
 	if s := d.settle(); s.sum("refused_items_total") != 0 || s.sum("accepted_items_total", "listener", "tcp2") != 50 {
-		t.Errorf("%v items refused, %v accepted over TLS", s.sum("refused_items_total"), s.values("accepted_items_total", "listener"))
+		t.Errorf("%v items refused, %v accepted over TLS", s.sum("refused_items_total"), metricstest.Samples(s).Values("accepted_items_total", "listener"))
 	}
 	d.stop()
 }

@@ -1,15 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/coalesce-metrics/coalesce/metrics/metricstest"
 )
 
 // get asks the daemon over HTTP.
@@ -29,101 +29,38 @@ func get(t *testing.T, d *process, path string) (status int, body string) {
 	return resp.StatusCode, string(text)
 }
 
-// sample is one line of /metrics.
-type sample struct {
-	name   string // without coalesce_
-	labels map[string]string
-	value  float64
-}
-
 // samples is one scrape of /metrics.
-type samples []sample
+type samples metricstest.Samples
 
-var (
-	sampleLine  = regexp.MustCompile(`^coalesce_([a-z_]+)(?:\{(.*)\})? (\S+)$`)
-	sampleLabel = regexp.MustCompile(`([a-z_]+)="((?:[^"\\]|\\.)*)"`)
-)
-
-func scrape(t *testing.T, d *process) (found samples) {
+func scrape(t *testing.T, d *process) samples {
 	t.Helper()
 	status, body := get(t, d, "/metrics")
 	if status != http.StatusOK {
 		t.Errorf("/metrics: status %d: %s", status, body)
 	}
-	for lines := bufio.NewScanner(strings.NewReader(body)); lines.Scan(); {
-		m := sampleLine.FindStringSubmatch(lines.Text())
-		if m == nil {
-			continue // comments, and the numbers of process and runtime
-		}
-		s := sample{name: m[1], labels: make(map[string]string)}
-		for _, l := range sampleLabel.FindAllStringSubmatch(m[2], -1) {
-			s.labels[l[1]] = l[2]
-		}
-		var err error
-		if s.value, err = strconv.ParseFloat(m[3], 64); err != nil {
-			t.Errorf("%s: %v", lines.Text(), err)
-		}
-		found = append(found, s)
+	found, err := metricstest.Parse(body)
+	if err != nil {
+		t.Error(err)
 	}
-	return found
+	return samples(found)
 }
 
 // sum adds up the samples of a name with the given labels.
-func (s samples) sum(name string, labels ...string) (sum float64) {
-	for _, x := range s {
-		fits := x.name == name
-		for i := 0; i < len(labels); i += 2 {
-			fits = fits && x.labels[labels[i]] == labels[i+1]
-		}
-		if fits {
-			sum += x.value
-		}
-	}
-	return sum
-}
-
-// each returns the values that a label of a name has.
-func (s samples) each(name, label string) (values []string) {
-	for _, x := range s {
-		if x.name == name {
-			values = append(values, x.labels[label])
-		}
-	}
-	return values
+func (s samples) sum(name string, labels ...string) float64 {
+	return metricstest.Samples(s).Sum(name, labels...)
 }
 
 // checkBalance scrapes the daemon: whatever it is doing, nothing is unaccounted for.
 func checkBalance(t *testing.T, d *process) samples {
 	t.Helper()
 	s := scrape(t, d)
-	equal := func(what string, whole float64, parts ...float64) {
-		t.Helper()
-		sum := 0.0
-		for _, p := range parts {
-			sum += p
-		}
-		if whole != sum {
-			t.Errorf("%s: %v is not the sum of %v", what, whole, parts)
+	for _, name := range []string{"received_items_total", "destination_rows_written_total"} {
+		if !slices.ContainsFunc(s, func(x metricstest.Sample) bool { return x.Name == name }) {
+			t.Errorf("no %s in %v", name, s)
 		}
 	}
-	listeners := s.each("received_items_total", "listener")
-	destinations := s.each("destination_rows_written_total", "destination")
-	if len(listeners) == 0 || len(destinations) == 0 {
-		t.Errorf("listeners %q, destinations %q in %v", listeners, destinations, s)
-	}
-	for _, l := range listeners {
-		equal("items received by "+l, s.sum("received_items_total", "listener", l),
-			s.sum("accepted_items_total", "listener", l), s.sum("refused_items_total", "listener", l))
-	}
-	equal("datapoints", s.sum("datapoints_accepted_total"),
-		s.sum("datapoints_matched_total"), s.sum("datapoints_unmatched_total"), s.sum("datapoints_filtered_total"))
-	equal("measurements", s.sum("measurements_received_total"), s.sum("measurements_accepted_total"), s.sum("measurements_refused_total"))
-	equal("contributions", s.sum("contributions_total"), s.sum("contributions_added_total"), s.sum("contributions_dropped_total"))
-	for _, to := range destinations {
-		equal("rows for "+to, s.sum("destination_rows_made_total", "destination", to),
-			s.sum("destination_rows_written_total", "destination", to), s.sum("destination_rows_in_flight", "destination", to),
-			s.sum("destination_rows_queued", "destination", to), s.sum("destination_rows_spooled", "destination", to),
-			s.sum("destination_rows_moved_total", "destination", to), s.sum("destination_rows_dropped_total", "destination", to))
+	for _, wrong := range metricstest.Samples(s).Unbalanced() {
+		t.Error(wrong)
 	}
 	return s
 }

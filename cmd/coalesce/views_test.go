@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/coalesce-metrics/coalesce/metrics/metricstest"
 )
 
 // viewAPI is a daemon's views over HTTP.
@@ -333,7 +335,7 @@ func TestViewLimits(t *testing.T) {
 	if n, f := s.sum("contributions_dropped_total", "reason", "not_integral"), s.sum("contributions_dropped_total", "reason", "not_finite"); n != 1 || f != 1 {
 		t.Errorf("%v are not whole, %v are not finite", n, f)
 	}
-	if got := s.each("rule_datapoints_matched_total", "rule"); !slices.Contains(got, "rows") || !slices.Contains(got, "whole") {
+	if got := metricstest.Samples(s).Values("rule_datapoints_matched_total", "rule"); !slices.Contains(got, "rows") || !slices.Contains(got, "whole") {
 		t.Errorf("rules %q", got)
 	}
 	out.wait("the overflow", func(r *received) bool {
