@@ -61,6 +61,14 @@ func (k *checker) add(severity Severity, keys []string, message string) {
 	k.problems = append(k.problems, p)
 }
 
+// checkWholeSeconds refuses parts of a second. such is an example, and what else is
+// accepted.
+func (k *checker) checkWholeSeconds(keys []string, d Duration, such string) {
+	if d%Second != 0 {
+		k.report(Error, keys, d, "not whole seconds; accepted: whole seconds such as %s", such)
+	}
+}
+
 // flag returns the flag that set a key or the list that it is an element of.
 func (k *checker) flag(key string) (string, bool) {
 	list, _, _ := strings.Cut(key, "[")

@@ -35,12 +35,17 @@ func (k *checker) checkListener(path string, l *Listener) {
 
 // checkListenerTLS checks the keys of TLS.
 func (k *checker) checkListenerTLS(key func(string) string, l *Listener) {
-	k.checkPair(key("tls_cert"), l.TLSCert, key("tls_key"), l.TLSKey)
-	if l.TLSClientCA != "" && l.TLSCert == "" {
-		k.errorf(key("tls_client_ca"), l.TLSClientCA, "without tls_cert, so that there is no TLS; accepted: tls_cert and tls_key beside it")
-	}
+	k.checkServerTLS(key, l.TLSCert, l.TLSKey, l.TLSClientCA)
 	if l.TLSCert != "" && l.Transport != "tcp" {
 		k.errorf(key("tls_cert"), l.TLSCert, "not over %s; accepted: transport = \"tcp\"", l.Transport)
+	}
+}
+
+// checkServerTLS checks the keys of TLS that every server has.
+func (k *checker) checkServerTLS(key func(string) string, cert, certKey, clientCA string) {
+	k.checkPair(key("tls_cert"), cert, key("tls_key"), certKey)
+	if clientCA != "" && cert == "" {
+		k.errorf(key("tls_client_ca"), clientCA, "without tls_cert, so that there is no TLS; accepted: tls_cert and tls_key beside it")
 	}
 }
 

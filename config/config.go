@@ -16,9 +16,10 @@ type Config struct {
 	// Prefix begins the name of every output: it is added where it is missing.
 	// Default "aggregates."; empty leaves names as the rules write them.
 	Prefix string `toml:"prefix" flag:"prefix"`
-	// Data is the directory of the checkpoint. Default "coalesce-data"; empty
-	// means that nothing is written to disk, so that a stop emits the open
-	// buckets instead of saving them.
+	// Data is the directory of all that outlives the daemon: the checkpoint, the
+	// store of SQLite with its journal, spools, what is made over HTTP. Default
+	// "coalesce-data"; empty means that nothing is written to disk, so that a stop
+	// emits the open buckets instead of saving them.
 	Data string `toml:"data" flag:"data"`
 	// Listen is the address of the plaintext listeners, TCP as well as UDP.
 	// Default ":2023"; port 0 takes a free port; empty means neither.
@@ -134,12 +135,11 @@ type Aggregation struct {
 
 // Queue bounds what waits for each destination.
 type Queue struct {
-	// Datapoints is how many rows wait for one destination; beyond it the
-	// oldest are dropped. Default 4000000. Zero is an error.
+	// Datapoints is how many rows wait for one destination; beyond it
+	// [Destination.WhenFull] tells. Default 4000000. Zero is an error.
 	Datapoints int `toml:"datapoints" accept:"1..1000000000"`
-	// Bytes is how many bytes of rows wait for one destination; beyond it the
-	// oldest are dropped. Default 256 MiB; at least the longest accepted line.
-	// Zero is an error.
+	// Bytes is how many bytes of rows wait for one destination, likewise. Default
+	// 256 MiB; at least the longest accepted line. Zero is an error.
 	Bytes Size `toml:"bytes" accept:"64KiB..1TiB"`
 	// ConnectTimeout bounds one attempt to connect. Default 5 s. Zero is an
 	// error.

@@ -88,10 +88,7 @@ func (k *checker) checkHTTP(c *Config) {
 		k.report(Warning, []string{key}, h.Listen, "keys come unencrypted from other machines; accepted: http.tls_cert and http.tls_key, or a loopback address "+
 			"with something in front that speaks TLS")
 	}
-	k.checkPair("http.tls_cert", h.TLSCert, "http.tls_key", h.TLSKey)
-	if h.TLSClientCA != "" && h.TLSCert == "" {
-		k.errorf("http.tls_client_ca", h.TLSClientCA, "without tls_cert, so that there is no TLS; accepted: tls_cert and tls_key beside it")
-	}
+	k.checkServerTLS(func(name string) string { return join("http", name) }, h.TLSCert, h.TLSKey, h.TLSClientCA)
 	if h.Rate == 0 && h.Burst != 0 {
 		k.noEffect(true, "http.burst", h.Burst, "without http.rate")
 	}

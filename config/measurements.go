@@ -54,9 +54,7 @@ func newMeasurements() Measurements {
 // checkMeasurements checks what ranges cannot say.
 func (k *checker) checkMeasurements(c *Config) {
 	m := c.Measurements
-	if m.Period%Second != 0 {
-		k.errorf("measurements.period", m.Period, `not whole seconds; accepted: whole seconds such as "60s"`)
-	}
+	k.checkWholeSeconds([]string{"measurements.period"}, m.Period, `"60s"`)
 	for i, agent := range m.SSA.UserAgents {
 		if !isToken(agent) {
 			path := element("measurements.ssa.user_agents", i)

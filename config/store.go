@@ -143,9 +143,7 @@ func (k *checker) checkStore(c *Config) {
 	default:
 		k.report(Error, []string{"store.at", "store"}, at, "no such store; %s", accepted)
 	}
-	if c.APIRules.Period%Second != 0 {
-		k.errorf("api_rules.period", c.APIRules.Period, `not whole seconds; accepted: whole seconds such as "30s"`)
-	}
+	k.checkWholeSeconds([]string{"api_rules.period"}, c.APIRules.Period, `"30s"`)
 	names := map[string]int{}
 	for i := range c.Windows {
 		w, path := &c.Windows[i], element("window", i)
@@ -164,9 +162,7 @@ func (k *checker) checkStore(c *Config) {
 		if kept.Pattern == "" {
 			k.report(Error, []string{join(path, "pattern"), path}, kept.Pattern, "empty; accepted: a pattern as in a rule, such as \"app.*.requests\"")
 		}
-		if kept.Period%Second != 0 {
-			k.errorf(join(path, "period"), kept.Period, `not whole seconds; accepted: whole seconds such as "10s"`)
-		}
+		k.checkWholeSeconds([]string{join(path, "period")}, kept.Period, `"10s"`)
 	}
 }
 
@@ -175,9 +171,7 @@ func (k *checker) checkWindow(path string, w *Window) {
 		key   string
 		value Duration
 	}{{"span", w.Span}, {"step", w.Step}, {"retention", w.Retention}} {
-		if d.value%Second != 0 {
-			k.report(Error, []string{join(path, d.key), path}, d.value, `not whole seconds; accepted: whole seconds such as "30s"`)
-		}
+		k.checkWholeSeconds([]string{join(path, d.key), path}, d.value, `"30s"`)
 	}
 	if w.Step > 0 && w.Span%w.Step != 0 {
 		k.report(Error, []string{join(path, "span"), path}, w.Span, "not a multiple of step = %q; accepted: a multiple of it", w.Step)

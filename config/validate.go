@@ -84,9 +84,7 @@ func validNodes(s string) bool {
 // checkLimits checks limits against each other.
 func (k *checker) checkLimits(c *Config) {
 	l, q, a := c.Limits, c.Queue, c.Aggregation
-	if l.TimestampResolution%Second != 0 {
-		k.errorf("limits.timestamp_resolution", l.TimestampResolution, `not whole seconds; accepted: whole seconds such as "10s", or "0s"`)
-	}
+	k.checkWholeSeconds([]string{"limits.timestamp_resolution"}, l.TimestampResolution, `"10s", or "0s"`)
 	lines := []struct {
 		key string
 		max Size

@@ -58,9 +58,7 @@ type View struct {
 // checkViews checks what does not need the definitions to be understood.
 func (k *checker) checkViews(c *Config) {
 	v := c.Views
-	if v.ReportPeriod%Second != 0 {
-		k.errorf("views.report_period", v.ReportPeriod, `not whole seconds; accepted: whole seconds such as "10s"`)
-	}
+	k.checkWholeSeconds([]string{"views.report_period"}, v.ReportPeriod, `"10s"`)
 	const partMax = 255
 	if v.Prefix != "" && (len(v.Prefix) > partMax || !validNodes(v.Prefix)) {
 		k.errorf("views.prefix", v.Prefix, "cannot begin a metric name; accepted: nodes joined by dots, none of them empty, "+
