@@ -127,6 +127,8 @@ func TestProblems(t *testing.T) {
 			`:3:12: error: listener[0].max_line = "512KiB": above limits.read_buffer = "256KiB"; accepted: at most that`}},
 		{"line above queue", "limits = {max_line = \"128KiB\"}\nqueue.bytes = \"64KiB\"\n", []string{
 			`:1:22: error: limits.max_line = "128KiB": above queue.bytes = "64KiB", so that the longest line could not be forwarded; accepted: at most that`}},
+		{"line above the queue of a destination", "limits.max_line = \"128KiB\"\n[[destination]]\naddress = \"a:1\"\nqueue_bytes = \"64KiB\"\n", []string{
+			`:4:15: error: destination[0].queue_bytes = "64KiB": below limits.max_line = "128KiB", so that the longest line could not be forwarded; accepted: at least that`}},
 		{"reconnect pauses", "queue.reconnect_min = \"10s\"\n", []string{
 			`:1:23: error: queue.reconnect_min = "10s": above queue.reconnect_max = "5s"; accepted: at most that`}},
 		{"few buckets", "aggregation.max_buckets = 1000\n", []string{

@@ -97,7 +97,11 @@ func (k *checker) checkLimits(c *Config) {
 			}{key, listener.MaxLine})
 		}
 	}
+	longest := lines[0]
 	for _, line := range lines {
+		if line.max > longest.max {
+			longest = line
+		}
 		if line.max > l.ReadBuffer {
 			k.report(Error, []string{line.key, "limits.read_buffer"}, line.max,
 				"above limits.read_buffer = %q; accepted: at most that", l.ReadBuffer)
@@ -105,6 +109,13 @@ func (k *checker) checkLimits(c *Config) {
 		if line.max > q.Bytes {
 			k.report(Error, []string{line.key, "queue.bytes"}, line.max,
 				"above queue.bytes = %q, so that the longest line could not be forwarded; accepted: at most that", q.Bytes)
+		}
+	}
+	for i := range c.Destinations {
+		// One that inherits its queue has been checked above.
+		if key, d := join(element("destination", i), "queue_bytes"), &c.Destinations[i]; !k.defaulted(key) && d.QueueBytes > 0 && d.QueueBytes < longest.max {
+			k.report(Error, []string{key, longest.key}, d.QueueBytes,
+				"below %s = %q, so that the longest line could not be forwarded; accepted: at least that", longest.key, longest.max)
 		}
 	}
 	if q.ReconnectMin > q.ReconnectMax {
