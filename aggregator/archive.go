@@ -66,6 +66,9 @@ type Recalled struct {
 	// Lost says that the bucket may have been emitted though nothing was found: what
 	// Covers said before does not hold.
 	Lost bool
+	// Other says that an earlier run has emitted a row of that name and time from a bucket
+	// of another period.
+	Other bool
 }
 
 // recallRetry is how long a bucket waits until it is asked for again, in seconds.
@@ -177,7 +180,7 @@ func (b *bucket) giveUp(cover Cover) {
 
 // complete adds what was recalled. The caller holds out.mu.
 func (a *Aggregator) complete(b *bucket, r *Recalled) {
-	if r.Cell.Count == 0 && b.out.mayBeOthers(b.start) {
+	if r.Other || r.Cell.Count == 0 && b.out.mayBeOthers(b.start) {
 		b.giveUp(NotCovered)
 		return
 	}

@@ -37,6 +37,28 @@ func TestLostWhileAsked(t *testing.T) {
 	}
 }
 
+// Where an earlier run, of which nothing else is known, has emitted a bucket of another
+// period, nothing takes its place.
+func TestAnotherPeriodBeforeACrash(t *testing.T) {
+	for _, flush := range []bool{false, true} {
+		c, f := archiving(t, 5000, "out (10) = sum in\n", func(cfg *Config) { cfg.NotBefore = 5000 })
+		k := Key{"out", 10, 4900}
+		f.others[k] = true
+		c.add("in", 1, 4901)
+		c.add("in", 2, 4911)
+		if flush {
+			c.a.Flush()
+		} else {
+			c.through(5030)
+		}
+		c.want(Row{"out", 2, 4910})
+		c.drops(TooOld, 1)
+		if got := f.cells[k].Cell.Count; got != 0 {
+			t.Errorf("flush %v: the archive has %d", flush, got)
+		}
+	}
+}
+
 // What an output of another period has emitted of a row before it left is not in
 // the archive under the period of the next one.
 func TestOutputReturnsWithAnotherPeriod(t *testing.T) {

@@ -24,6 +24,7 @@ type fakeArchive struct {
 	answers   []func()      // that wait
 	lost      map[Key]Cover // what is covered no more, and is found out when it is asked for
 	told      map[Key]bool  // it was
+	others    map[Key]bool  // another period was emitted there
 	kept      int           // since the last Commit
 	replaces  bool          // a cell may be replaced by one of fewer datapoints
 	closed    []Closed      // as they came, without cells
@@ -33,7 +34,7 @@ type fakeArchive struct {
 func newFakeArchive(t testing.TB) *fakeArchive {
 	return &fakeArchive{
 		t: t, retention: 1000, cells: map[Key]Recalled{}, parts: map[Key]cell.Cell{}, rows: map[string]string{},
-		lost: map[Key]Cover{}, told: map[Key]bool{},
+		lost: map[Key]Cover{}, told: map[Key]bool{}, others: map[Key]bool{},
 	}
 }
 
@@ -104,7 +105,7 @@ func (f *fakeArchive) answer(keys []Key, answer func([]Recalled, error)) {
 	}
 	found := make([]Recalled, len(keys))
 	for i, k := range keys {
-		found[i] = Recalled{Cell: f.cells[k].Cell, Values: f.cells[k].Values.Clone()}
+		found[i] = Recalled{Cell: f.cells[k].Cell, Values: f.cells[k].Values.Clone(), Other: f.others[k]}
 		if _, ok := f.lost[k]; ok {
 			f.told[k] = true
 			found[i].Lost = true

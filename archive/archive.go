@@ -175,4 +175,7 @@ type Bucket struct {
 	// Lost is for Recall only: that the bucket is not found does not mean that it
 	// was never emitted.
 	Lost bool
+	// Other is for Recall only: that the series had another period in an earlier run, and
+	// a bucket of that was emitted that begins at the same time.
+	Other bool
 }

@@ -61,6 +61,55 @@ func testRecall(t *testing.T, s store.Store) {
 	}
 }
 
+// Of a bucket that was never kept, Recall tells whether an earlier run has kept one of
+// another period that begins at the same time, and does not take for that what a window
+// has made of the same series.
+func testRecallOthers(t *testing.T, s store.Store) {
+	w := newWorld(t, s, nil)
+	w.now++
+	odd := ceil(epoch, 35)
+	w.keep("shorter", 10, epoch, 1, 2)
+	w.keep("shorter", 10, epoch+70, 1)
+	w.keep("longer", 60, epoch, 1, 2, 3)
+	w.keep("odd", 7, odd, 1)
+	w.keep("same", 10, epoch+10, 1, 2)
+	w.keep("same", 10, epoch+50, 1)
+	w.now += 600
+	keys := []Key{
+		{"shorter", 60, epoch}, {"longer", 10, epoch}, {"odd", 5, odd}, {"shorter", 5, epoch}, {"longer", 900, epoch},
+		{"shorter", 60, epoch + 60}, {"longer", 10, epoch + 10}, {"longer", 60, epoch}, {"odd", 5, odd + 5},
+		{"same", 10, epoch}, {"same", 10, epoch + 10}, {"unknown", 10, epoch}, {"longer", 10, epoch + hour},
+	}
+	const others = 5 // of the keys, the first ones
+	check := func(when string, others int) {
+		t.Helper()
+		got, err := w.a.Recall(t.Context(), keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, b := range got {
+			if b.Other != (i < others) || b.Lost {
+				t.Errorf("%s: %v: %+v", when, keys[i], b)
+			}
+		}
+	}
+	check("in one run", 0) // that is the caller's to know
+	w.crash()
+	check("in the journal", others)
+	w.cycle()
+	check("in the store, and rolled up", others)
+	w.keep("same", 10, epoch+20, 1, 2, 3)
+	check("amended", others)
+	w.now += hour / 2
+	w.crash()
+	w.cycle()
+	check("after another crash", others)
+	w.store.set(func(f *fake) { f.down = true })
+	if _, err := w.a.Recall(t.Context(), keys); !errors.Is(err, errDown) {
+		t.Errorf("%v", err)
+	}
+}
+
 func testNewest(t *testing.T, s store.Store) {
 	w := newWorld(t, s, nil)
 	w.fill("m", epoch, epoch+600)

@@ -25,6 +25,7 @@ func suite(t *testing.T, open func(t *testing.T) store.Store) {
 		"dropped":            testDropped,
 		"expiry":             testExpiry,
 		"recall":             testRecall,
+		"recall others":      testRecallOthers,
 		"newest":             testNewest,
 		"load":               testLoad,
 		"periods":            testPeriods,

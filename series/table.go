@@ -92,7 +92,9 @@ func (t *Table) Touch(hs []Hash) (sum uint64) {
 	return sum
 }
 
-// Put stores or replaces the Ref of a name.
+// Put stores or replaces the Ref of a name, unless that of a later version is there: what
+// Get returns to somebody of the later version is then not of an earlier one, even while
+// another stores it.
 func (t *Table) Put(h Hash, ref Ref, version, now uint32) {
 	sh := t.shard(h)
 	sh.mu.Lock()
@@ -101,13 +103,15 @@ func (t *Table) Put(h Hash, ref Ref, version, now uint32) {
 	s := find(slots, h)
 	if s.a.Load() == 0 {
 		if sh.used >= t.limit {
-			slots = t.evict(sh, slots)
+			slots = t.evict(sh, slots, now)
 			s = find(slots, h)
 		} else if (sh.used+1)*4 > len(slots)*3 {
 			slots = sh.move(slots, len(slots)*2, func(*slot) bool { return true })
 			s = find(slots, h)
 		}
 		sh.used++
+	} else if int32(s.version.Load()-version) > 0 {
+		return
 	}
 	s.ref.Store(uint64(ref))
 	s.version.Store(version)
@@ -142,18 +146,25 @@ func find(slots []slot, h Hash) *slot {
 	}
 }
 
+// ahead is by how much more than now a name may have been seen, by somebody whose
+// clock was read a little later. A name that is further ahead was seen by a clock that
+// has been set back, and not since.
+const ahead = 16
+
 // evict makes room: a quarter of the shard's names leave, those seen longest
 // ago. It costs a handful of copied slots for each name that enters later.
-func (t *Table) evict(sh *shard, slots []slot) []slot {
-	newest := uint32(0)
-	for i := range slots {
-		if slots[i].a.Load() != 0 {
-			newest = max(newest, slots[i].seen.Load())
-		}
-	}
+func (t *Table) evict(sh *shard, slots []slot, now uint32) []slot {
 	// Ages by power of two are fine enough to rank by.
 	var ages [33]int
-	age := func(s *slot) int { return bits.Len32(newest - s.seen.Load()) }
+	age := func(s *slot) int {
+		switch d := int32(now - s.seen.Load()); {
+		case d >= 0:
+			return bits.Len32(uint32(d))
+		case d >= -ahead:
+			return 0
+		}
+		return len(ages) - 1
+	}
 	for i := range slots {
 		if slots[i].a.Load() != 0 {
 			ages[age(&slots[i])]++

@@ -60,6 +60,49 @@ func TestIdleNamesLeaveFirst(t *testing.T) {
 	}
 }
 
+// Names that were seen by a clock that was ahead, and not since it was set back, are the
+// longest idle.
+func TestNamesSeenByAWrongClockLeaveFirst(t *testing.T) {
+	const limit = 64 * 256
+	h, tab := NewHasher(), NewTable(limit)
+	sum := func(i int) Hash { return h.Sum(fmt.Appendf(nil, "name.%d", i)) }
+	for i := range limit * 7 / 8 {
+		tab.Put(sum(i), 1, 1, 1_000_000)
+	}
+	inUse := func(now uint32) (kept int) {
+		for i := 0; i < limit*7/8; i += 2 {
+			if ref, _ := tab.Get(sum(i), now); ref != 0 {
+				kept++
+			}
+		}
+		return kept
+	}
+	inUse(1000)
+	for i := limit; i < limit+limit/3; i++ {
+		tab.Put(sum(i), 1, 1, 1001)
+		if i%1024 == 0 {
+			inUse(1002) // by one whose clock was read later
+		}
+	}
+	if kept := inUse(1002); kept < limit*7/16*9/10 || tab.Evicted() == 0 {
+		t.Errorf("of %d names in use %d were kept, %d evicted", limit*7/16, kept, tab.Evicted())
+	}
+}
+
+func TestPutKeepsWhatIsLater(t *testing.T) {
+	const last = 1<<32 - 1
+	h, tab := NewHasher(), NewTable(100)
+	for i, c := range []struct{ put, version uint32 }{
+		{7, 7}, {6, 7}, {7, 7}, {8, 8}, {last/2 + 8, last/2 + 8}, {last, last}, {last - 1, last}, {0, 0}, {last, 0}, {1, 1},
+	} {
+		tab.Put(h.Sum([]byte("m")), Ref(i+1), c.put, 0)
+		ref, version := tab.Get(h.Sum([]byte("m")), 0)
+		if version != c.version || (ref == Ref(i+1)) != (c.put == c.version) {
+			t.Errorf("after version %d: ref %d version %d, want version %d", c.put, ref, version, c.version)
+		}
+	}
+}
+
 // Names that stay never give a wrong Ref while others come and go around them.
 func TestReadersSeeNoForeignRef(t *testing.T) {
 	h, tab := NewHasher(), NewTable(64*128)

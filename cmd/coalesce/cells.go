@@ -164,7 +164,7 @@ func (c *cells) Recall(keys []aggregator.Key, answer func([]aggregator.Recalled,
 			if forgotten[i] {
 				continue
 			}
-			all[i] = aggregator.Recalled{Cell: b.Cell, Values: b.Values, Lost: b.Lost}
+			all[i] = aggregator.Recalled{Cell: b.Cell, Values: b.Values, Lost: b.Lost, Other: b.Other}
 		}
 		answer(all, nil)
 	})

@@ -282,3 +282,40 @@ func TestDamagedCheckpoint(t *testing.T) {
 	}
 	d.stop()
 }
+
+// After a crash together with a change of a rule's period, what is late does not take
+// the place of what was emitted under the period before.
+func TestPeriodChangedBeforeACrash(t *testing.T) {
+	t.Parallel()
+	for name, periods := range map[string][2]int{"longer": {1, 2}, "shorter": {2, 1}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			out := newSink(t)
+			rule := func(n int) string { return fmt.Sprintf("k.<x> (%d) = sum k.<x>.* grace=0s keep=0\n", periods[n]) }
+			s := settings{
+				rules: write(t, dir, "rules.conf", rule(0)), data: filepath.Join(dir, "data"), upstream: out.address, config: quickStore,
+			}
+			d := start(t, s)
+			at := (soon() + 1) / 2 * 2
+			feed(d, out, at, "k.a.x 40", "k.a.x 2")
+			rowsAre(out, at, map[string][]string{"k.a": {"42"}})
+			d.forgotten()
+			d.kill()
+			replace(t, s.rules, rule(1))
+			d = start(t, s)
+			feed(d, out, at, "k.a.x 1", "k.b.x 1")
+			rowsAre(out, at, map[string][]string{"k.b": {"1"}})
+			await(t, "the datapoint to be refused", nil, func() bool {
+				return scrape(t, d).sum("contributions_dropped_total", "reason", "too_old") == 1
+			})
+			for _, v := range out.got().values[fmt.Sprintf("aggregates.k.a %d", at)] {
+				if v != "42" {
+					t.Errorf("%s came, part of what had been there", v)
+				}
+			}
+			balanced(t, d)
+			d.stop()
+		})
+	}
+}
