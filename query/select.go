@@ -16,12 +16,24 @@ type Selection struct {
 	cancel context.CancelFunc
 	refs   []ref
 	tags   []map[string]string // of the refs
+	shown  int                 // series, or groups of them
 }
 
-// Select finds the series whose name, without its tags, is metric and whose tags,
-// which are without "name", are taken. A nil take takes all. What is wrong with the
-// request is an *[Error].
-func (e *Engine) Select(ctx context.Context, metric string, take func(tags map[string]string) bool) (*Selection, error) {
+// Pick says which series of a metric are selected, by their tags, which are without
+// "name". Its zero value takes all.
+type Pick struct {
+	// Take takes series; nil takes all.
+	Take func(tags map[string]string) bool
+	// Group, if it is there, returns the tags that a series is yielded with, nil to
+	// leave it out, and what tells its group from others. It is for those who combine
+	// groups as they are yielded: to the bounds of a request, a group is a series and
+	// a series a point.
+	Group func(tags map[string]string) (shown map[string]string, key string)
+}
+
+// Select finds the series whose name, without its tags, is metric and which are
+// picked. What is wrong with the request is an *[Error].
+func (e *Engine) Select(ctx context.Context, metric string, pick Pick) (*Selection, error) {
 	limited, cancel := context.WithTimeout(ctx, e.cfg.Timeout)
 	s := &Selection{
 		fetch: fetch{engine: e, ctx: limited, request: &Request{}, now: e.cfg.Now()},
@@ -29,6 +41,7 @@ func (e *Engine) Select(ctx context.Context, metric string, take func(tags map[s
 	}
 	names := e.cfg.Catalog.ByName(metric)
 	s.Known = len(names) > 0
+	groups := map[string]map[string]string{}
 	for i, name := range names {
 		if i%1024 == 0 && limited.Err() != nil {
 			cancel()
@@ -36,16 +49,30 @@ func (e *Engine) Select(ctx context.Context, metric string, take func(tags map[s
 		}
 		own := tags(name)
 		delete(own, "name")
-		if take != nil && !take(own) {
+		if pick.Take != nil && !pick.Take(own) {
 			continue
 		}
 		entry, ok := e.cfg.Catalog.Get(name)
 		if !ok { // it has just gone
 			continue
 		}
-		if len(s.refs) == e.cfg.MaxSeries {
+		if pick.Group == nil {
+			s.shown++
+		} else {
+			tags, key := pick.Group(own)
+			if tags == nil {
+				continue
+			}
+			if own = groups[key]; own == nil {
+				own = tags
+				groups[key] = tags
+			}
+			s.shown = len(groups)
+			s.fetch.points++
+		}
+		if err := s.fetch.bounded(s.shown, metric); err != nil {
 			cancel()
-			return nil, refuse("more than %d series of %.200q; ask for some of them by their tags", e.cfg.MaxSeries, metric)
+			return nil, err
 		}
 		s.refs = append(s.refs, ref{row: name, entry: entry})
 		s.tags = append(s.tags, own)
@@ -53,8 +80,23 @@ func (e *Engine) Select(ctx context.Context, metric string, take func(tags map[s
 	return s, nil
 }
 
+// bounded tells whether the series and points of a metric are too many.
+func (f *fetch) bounded(series int, metric string) error {
+	if most := f.engine.cfg.MaxSeries; series > most {
+		return refuse("more than %d series of %.200q; ask for some of them by their tags", most, metric)
+	}
+	if most := f.engine.cfg.MaxPoints; f.points > most {
+		return refuse("more than %d series of %.200q to be combined; ask for some of them by their tags", most, metric)
+	}
+	return nil
+}
+
 // Len returns how many series there are.
 func (s *Selection) Len() int { return len(s.refs) }
+
+// Shown returns how many groups they make, or where there are none, how many there
+// are.
+func (s *Selection) Shown() int { return s.shown }
 
 // Close ends the reading. A second Close does nothing.
 func (s *Selection) Close() { s.cancel() }

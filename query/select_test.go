@@ -76,7 +76,7 @@ func TestSelect(t *testing.T) {
 		"the whole of it": {"m", nil, minutes, 121, true, 4, map[string]float64{"m": 1, "m;dc=x": 2, "m;dc=y;host=a": 7, "m;dc=y;host=b": 5}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := engine(t, config(h)).Select(context.Background(), c.metric, c.take)
+			s, err := engine(t, config(h)).Select(context.Background(), c.metric, Pick{Take: c.take})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,10 +112,10 @@ func TestSelectionIsBounded(t *testing.T) {
 			t.Errorf("%v; want %s", err, text)
 		}
 	}
-	_, err := engine(t, cfg).Select(context.Background(), "m", nil)
+	_, err := engine(t, cfg).Select(context.Background(), "m", Pick{})
 	wrong(err, `more than 99 series of "m"`)
 	seconds := func(int64) int64 { return 1 }
-	s, err := engine(t, cfg).Select(context.Background(), "m", func(tags map[string]string) bool { return tags["a"] < "5" })
+	s, err := engine(t, cfg).Select(context.Background(), "m", Pick{Take: func(tags map[string]string) bool { return tags["a"] < "5" }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,6 +134,51 @@ func TestSelectionIsBounded(t *testing.T) {
 		t.Errorf("some come twice: %v", names)
 	}
 	wrong(s.Cells(seconds, 30_000, 30_001, func(Stream) {}), "cells") // it is one request
+}
+
+// Series that are combined count as their groups, and as points.
+func TestGroupsAreBounded(t *testing.T) {
+	h := held{"m;b=0": []aggregator.Bucket{bucket(0, 1, cell.Sum, 1)}}
+	for i := range 100 {
+		h[fmt.Sprintf("m;a=%d;b=%d", i%4, i)] = []aggregator.Bucket{bucket(0, 1, cell.Sum, 1)}
+	}
+	byA := func(tags map[string]string) (map[string]string, string) {
+		a, ok := tags["a"]
+		if !ok {
+			return nil, ""
+		}
+		return map[string]string{"a": a}, a
+	}
+	for name, c := range map[string]struct {
+		series, points int
+		want           string // of the error
+	}{
+		"as many as there are": {4, 200, ""}, // 100 series with a cell each
+		"fewer groups":         {3, 200, `more than 3 series of "m"`},
+		"fewer series":         {4, 99, `more than 99 series of "m" to be combined`},
+		"fewer cells":          {4, 199, "more than 199 cells"},
+	} {
+		cfg := config(h)
+		cfg.MaxSeries, cfg.MaxPoints = c.series, c.points
+		got := map[string]float64{}
+		s, err := engine(t, cfg).Select(context.Background(), "m", Pick{Group: byA})
+		if err == nil {
+			err = s.Cells(func(int64) int64 { return 1 }, 0, 1, func(x Stream) {
+				for _, b := range x.Cells {
+					got[fmt.Sprint(x.Tags)] += b.Cell.Total()
+				}
+			})
+			s.Close()
+		}
+		var e *Error
+		if c.want == "" && err != nil || c.want != "" && (!errors.As(err, &e) || !strings.Contains(e.Msg, c.want)) {
+			t.Errorf("%s: %v, want %s", name, err, c.want)
+		}
+		want := map[string]float64{"map[a:0]": 25, "map[a:1]": 25, "map[a:2]": 25, "map[a:3]": 25}
+		if c.want == "" && (s.Len() != 100 || s.Shown() != 4 || !cmp.Equal(got, want)) {
+			t.Errorf("%s: %d series, %v", name, s.Len(), got)
+		}
+	}
 }
 
 func TestSelectionTakesTooLong(t *testing.T) {

@@ -25,7 +25,7 @@ type Stream struct {
 // each series the finest that is kept since from; otherwise series whose cells do
 // not fit into the step are left out. What is wrong with the request is an *[Error].
 func (e *Engine) Streams(ctx context.Context, metric string, step, from, until int64) (streams []Stream, known bool, err error) {
-	s, err := e.Select(ctx, metric, nil)
+	s, err := e.Select(ctx, metric, Pick{})
 	if err != nil {
 		return nil, true, err
 	}

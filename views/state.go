@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -184,16 +185,16 @@ func (v *view) differs(other *View) *Error {
 	quoted := func(list []string) string {
 		texts := make([]string, len(list))
 		for i, s := range list {
-			texts[i] = fmt.Sprintf("%q", s)
+			texts[i] = strconv.Quote(s)
 		}
 		return "[" + strings.Join(texts, ",") + "]"
 	}
 	for _, x := range []struct{ field, has, wants string }{
-		{"measure", v.Measure, other.Measure},
+		{"measure", strconv.Quote(v.Measure), strconv.Quote(other.Measure)},
 		{"columns", quoted(v.Columns), quoted(other.Columns)},
 		{"aggregation", v.Aggregation.Type, other.Aggregation.Type},
 		{"bounds", fmt.Sprint(v.Aggregation.Bounds), fmt.Sprint(other.Aggregation.Bounds)},
-		{"description", v.Description, other.Description},
+		{"description", strconv.Quote(v.Description), strconv.Quote(other.Description)},
 	} {
 		if x.has != x.wants {
 			return fault(Conflict, x.field, "view %q is registered with %s %.200s, not %.200s; accepted: the same, as a view never changes, or another name",

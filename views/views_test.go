@@ -27,13 +27,13 @@ func TestRegister(t *testing.T) {
 		"the same":          {base, "known"},
 		"columns reordered": {viewOf("v", "m", "b,a", Distribution, 1, 10), "known"},
 		"leading zero":      {viewOf("v", "m", "a,b", Distribution, 0, 1, 10), "known"},
-		"other measure":     {viewOf("v", "n", "a,b", Distribution, 1, 10), `measure m, not n`},
+		"other measure":     {viewOf("v", "n", "a,b", Distribution, 1, 10), `measure "m", not "n"`},
 		"fewer columns":     {viewOf("v", "m", "a", Distribution, 1, 10), `columns ["a","b"], not ["a"]`},
 		"columns joined":    {viewOf("v", "m", "a b", Distribution, 1, 10), `columns ["a","b"], not ["a b"]`},
 		"other aggregation": {viewOf("v", "m", "a,b", Sum), `aggregation distribution, not sum`},
 		"other bounds":      {viewOf("v", "m", "a,b", Distribution, 1, 11), `bounds [1 10], not [1 11]`},
 		"no bounds":         {viewOf("v", "m", "a,b", Distribution), `bounds [1 10], not []`},
-		"other description": {described, `description , not other`},
+		"other description": {described, `description "", not "other"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := b.register(c.def)
@@ -71,6 +71,7 @@ func TestBatch(t *testing.T) {
 		want string
 	}{
 		{[]Definition{v, viewOf("v", "m", "", Sum)}, "refused: view \"v\" is registered with aggregation count, not sum"},
+		{[]Definition{v, viewOf("v", "a, not b", "", Count)}, `refused: view "v" is registered with measure "m", not "a, not b"; `},
 		{[]Definition{v, viewOf("bad", "m", "", "mean")}, "refused: aggregation: mean"},
 		{[]Definition{v, v}, "created"},
 		{[]Definition{v, viewOf("w", "m", "", Count)}, "created"},

@@ -225,11 +225,21 @@ func (it *item) deviation(n, total float64) (float64, *refusal) {
 	case it.has(m2):
 		return it.number[m2], nil
 	case it.has(squares):
-		return max(0, it.number[squares]-total*total/n), nil
+		return deviationOf(it.number[squares], total, n), nil
 	case n == 1:
 		return 0, nil
 	}
 	return math.NaN(), nil
+}
+
+// deviationOf returns squares - sum²/n, at least 0. The two are nearly equal where
+// values lie close together: the rounding errors of square and quotient, which would
+// then be all of the result, are taken along.
+func deviationOf(squares, sum, n float64) float64 {
+	square := sum * sum
+	quotient := square / n
+	rest := (math.FMA(-quotient, n, square) + math.FMA(sum, sum, -square)) / n
+	return max(0, squares-quotient-rest)
 }
 
 // create returns the metric that an item makes known.

@@ -2,6 +2,9 @@ package measurements
 
 import (
 	"fmt"
+	"math"
+	"math/big"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"testing"
@@ -344,5 +347,39 @@ func TestAutomaticAggregation(t *testing.T) {
 	d.post(`{"measurements":[{"name":"n","value":1}]}`, "User-Agent", strings.Repeat("x", 254)+"ä")
 	if m, n := d.book.Get("m"), d.book.Get("n"); m.Attributes.CreatedByUA != "me" || n.Attributes.CreatedByUA != strings.Repeat("x", 254) {
 		t.Error(m, n)
+	}
+}
+
+// The deviation of values that lie close together far from 0, which a client sends
+// as their sum of squares, against exact arithmetic.
+func TestDeviationOfSquares(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	rat := func(v float64) *big.Rat { return new(big.Rat).SetFloat64(v) }
+	for range 2000 {
+		n := 1 + r.IntN(1000)
+		center, width := float64(r.IntN(3_000_000)), 1+r.IntN(100)
+		if r.IntN(3) == 0 {
+			center += r.Float64()
+		}
+		sum, squares := 0.0, 0.0
+		for range n {
+			v := center + float64(r.IntN(width))
+			sum += v
+			squares += v * v
+		}
+		exact := new(big.Rat).Mul(rat(sum), rat(sum))
+		exact.Quo(exact, rat(float64(n)))
+		want, _ := exact.Sub(rat(squares), exact).Float64()
+		want = max(0, want)
+		if got := deviationOf(squares, sum, float64(n)); math.Abs(got-want) > 1e-12*want {
+			t.Fatalf("count %d, sum %v, sum_squares %v: %v, want %v", n, sum, squares, got, want)
+		}
+	}
+	for _, c := range []struct{ squares, sum, n, want float64 }{
+		{10, 4, 2, 2}, {0, 0, 1, 0}, {7.999, 4, 2, 0}, {1e126, 1e126, 1e12, 0}, {1e126, 1e-130, 3, 1e126}, {1e-130, 0, 3, 1e-130},
+	} {
+		if got := deviationOf(c.squares, c.sum, c.n); math.Abs(got-c.want) > 1e-12*c.want+1e-3*min(1, c.want) {
+			t.Errorf("%+v: %v", c, got)
+		}
 	}
 }

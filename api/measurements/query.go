@@ -91,7 +91,11 @@ func (d *reader) answer(r *http.Request, now time.Time) (*answered, error) {
 		return nil, err
 	}
 	loaded := d.cfg.Loaded() // before it is looked
-	s, err := d.cfg.Engine.Select(r.Context(), m.Name, q.filter)
+	pick := query.Pick{Take: q.filter}
+	if q.grouping != nil {
+		pick.Group = q.grouping.Group
+	}
+	s, err := d.cfg.Engine.Select(r.Context(), m.Name, pick)
 	if err != nil {
 		return nil, clientError(err)
 	}
@@ -139,8 +143,8 @@ func (d *reader) read(s *query.Selection, q *inquiry, now int64) (series []measu
 	if q.function.Differs() {
 		from = min(from, q.since)
 	}
-	n := int64(max(1, s.Len()))
-	points, most := max(1, pageLimit/n), max(1, maxPoints/n) // of a series in a piece
+	most := max(1, maxPoints/int64(max(1, s.Len()))) // points of a series in a piece
+	points := min(most, max(1, pageLimit/int64(max(1, s.Shown()))))
 	for from < q.until && b.Points() <= pageLimit {
 		until := q.until
 		if little := d.cfg.Tiers == nil || from > now; !little {

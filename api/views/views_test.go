@@ -87,6 +87,7 @@ func TestLifeOfAView(t *testing.T) {
 	s.want("POST", "/v1/views/", latency, 200, latencyIs)
 	s.want("POST", "/v1/views", strings.Replace(latency, "10]", "11]", 1), 409, `{"error":"view \"latency\" is registered with bounds [1 10], not [1 11]; …`)
 	s.want("POST", "/v1/views", strings.Replace(latency, `"zone",`, "", 1), 409, `{"error":"view \"latency\" is registered with columns [\"method\",\"zone\"], not [\"method\"]; …`)
+	s.want("POST", "/v1/views", strings.Replace(latency, "{", `{"description":"it took, or not",`, 1), 409, `{"error":"view \"latency\" is registered with description \"\", not \"it took, or not\"; …`)
 	s.want("GET", "/v1/views/latency", "", 200, latencyIs)
 	calls := `{"measure":"rpc.calls","description":"how many","columns":null,"aggregation":{"type":"count","bounds":null}}`
 	s.want("POST", "/v1/views", "["+latency+","+calls+"]", 201, "["+latencyIs+","+callsIs+"]")

@@ -96,9 +96,9 @@ func ParseGroupFunction(text string) (Function, error) {
 	return f, nil
 }
 
-// group returns the tags of the series that a stream with some tags is part of, nil
+// Group returns the tags of the series that a stream with some tags is part of, nil
 // where it is dropped, and what tells it from others.
-func (g *Grouping) group(tags map[string]string) (shown map[string]string, key string) {
+func (g *Grouping) Group(tags map[string]string) (shown map[string]string, key string) {
 	shown = make(map[string]string, len(g.By))
 	var b []byte
 	for _, name := range g.By {

@@ -80,6 +80,9 @@ type pair struct{ key, value string }
 // begin and end at multiples of the resolution. Cells that it has had before are
 // left out. The Builder keeps the tags and does not change them.
 func (b *Builder) Add(piece query.Stream) {
+	if len(piece.Cells) == 0 {
+		return // so that only what is read is remembered
+	}
 	s := b.streams[piece.Name]
 	if s == nil {
 		s = &stream{series: b.seriesOf(piece)}
@@ -148,7 +151,7 @@ func (b *Builder) addPoint(s *stream, time int64, c *cell.Cell) {
 func (b *Builder) seriesOf(piece query.Stream) *series {
 	tags, key := piece.Tags, piece.Name
 	if g := b.query.Grouping; g != nil {
-		if tags, key = g.group(piece.Tags); tags == nil {
+		if tags, key = g.Group(piece.Tags); tags == nil {
 			return nil
 		}
 	}
