@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -37,14 +38,7 @@ func newCheck() *cobra.Command {
 			fmt.Fprintln(out, p)
 		}
 		bad := problems.Err() != nil
-		dests, _, more := destinationsOf(cfg)
-		if !bad {
-			more = append(more, whisperProblems(cfg, dests)...)
-			_, misplaced := placeOf(cfg)
-			_, unkeepable := inputRules(cfg)
-			_, unseen := forwardViews(cfg)
-			more = slices.Concat(more, misplaced, unkeepable, unseen, viewProblems(cfg))
-		}
+		more := beyondConfig(cfg, !bad)
 		for _, p := range more {
 			fmt.Fprintln(out, p)
 			bad = true
@@ -52,7 +46,11 @@ func newCheck() *cobra.Command {
 		if !cmd.Flags().Changed("rules") {
 			rulesPath = cfg.Rules
 		}
-		_, parsed, diags, err := readRules(rulesPath, cfg.Prefix)
+		var parsed []*rules.Rule
+		var diags []rules.Diagnostic
+		if cfg.Read() || cmd.Flags().Changed("rules") {
+			_, parsed, diags, err = readRules(rulesPath, cfg.Prefix)
+		}
 		if err != nil {
 			fmt.Fprintf(out, "%s: error: %v\n", rulesPath, err)
 			bad = true
@@ -73,6 +71,25 @@ func newCheck() *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+// beyondConfig returns the problems of the settings that package config cannot see,
+// those of files that they name included. Without valid, it has found some itself.
+func beyondConfig(cfg *config.Config, valid bool) config.Problems {
+	dests, routes, problems := destinationsOf(cfg)
+	if !valid {
+		return problems
+	}
+	if len(problems) == 0 {
+		_, problems = routerOf(cfg, dests, routes)
+	}
+	if info, err := os.Stat(cfg.Data); err == nil && !info.IsDir() {
+		problems = append(problems, cfg.Problem("data", "it is there and no directory; accepted: a directory, or a path where one can be made"))
+	}
+	_, misplaced := placeOf(cfg)
+	_, unkeepable := inputRules(cfg)
+	_, unseen := forwardViews(cfg)
+	return slices.Concat(problems, whisperProblems(cfg, dests), tlsProblems(cfg, dests), misplaced, unkeepable, unseen, viewProblems(cfg))
 }
 
 // unwindowed warns of rules whose cells are kept at their own period only.
