@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +33,15 @@ func readText(path string) ([]byte, error) {
 	}
 	return text, err
 }
+
+// isPipe says whether a file can be read only once: to open it again might wait for
+// ever, and what has been read does not come again.
+func isPipe(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode()&fs.ModeNamedPipe != 0
+}
+
+var errPipe = errors.New("it is a pipe, which is read at the start only")
 
 // readNames makes the policy that the configuration and its files say. It is
 // nil where names stay as they are received. sum tells contents apart.
@@ -108,6 +119,13 @@ func (n *nameFiles) start() (*naming.Policy, error) {
 func (n *nameFiles) reload(force bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if i := slices.IndexFunc(n.paths(), isPipe); i >= 0 {
+		if force {
+			n.failed = errPipe.Error()
+			n.fail(fmt.Errorf("%s: %w", n.paths()[i], errPipe))
+		}
+		return
+	}
 	p, sum, diags, err := readNames(n.cfg)
 	if err != nil {
 		if force || n.failed != err.Error() {

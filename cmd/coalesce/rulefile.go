@@ -71,6 +71,13 @@ func (r *ruleFile) start() error {
 func (r *ruleFile) reload(force bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if isPipe(r.path) {
+		if force {
+			r.failed = errPipe.Error()
+			r.fail("cannot be read", errPipe)
+		}
+		return
+	}
 	text, parsed, diags, err := readRules(r.path, r.prefix)
 	if err != nil {
 		// A file that is just being replaced may be missing for a moment.
