@@ -35,7 +35,7 @@ type Options struct {
 // [config.Load] takes any other result without error.
 func Convert(name string, text []byte, o Options) ([]byte, config.Problems) {
 	if o.Instance == "" {
-		o.Instance = "a"
+		o.Instance = firstInstance
 	}
 	f := parse(name, text)
 	s := f.settings("aggregator", o.Instance)

@@ -29,6 +29,7 @@ func (c *conversion) convert() {
 	c.aggregation()
 	c.destinations()
 	c.metrics()
+	c.http()
 	c.withoutEqual()
 }
 

@@ -23,9 +23,7 @@ func (c *conversion) top() {
 	c.from("carbon-aggregator leaves the names of outputs as the rules write them.")
 	c.out.set("prefix", "")
 
-	c.from("carbon-aggregator loses its open buckets when it stops. coalesce keeps them in this directory; " +
-		`a relative one is beside this file. "" keeps nothing on disk.`)
-	c.out.comment(0, `data = "coalesce-data"`)
+	c.data()
 
 	if line, udp := c.plaintext(); line == udp && line != "" {
 		c.from("TCP as well as UDP.", "LINE_RECEIVER_INTERFACE", "LINE_RECEIVER_PORT",
@@ -214,6 +212,32 @@ func (c *conversion) aggregation() {
 		c.from("For all rules together, instead of for each.", "CACHE_METRIC_NAMES_MAX")
 		c.out.set("max_series", c.whole("CACHE_METRIC_NAMES_MAX", 1, 134_217_728))
 	}
+}
+
+// firstInstance is carbon's default for --instance. What another one is given must not
+// collide with it, as both may be on one host.
+const firstInstance = "a"
+
+// data writes the data directory.
+func (c *conversion) data() {
+	c.from("carbon-aggregator loses its open buckets when it stops. coalesce keeps them in this directory; " +
+		`a relative one is beside this file. "" keeps nothing on disk.`)
+	if c.options.Instance == firstInstance {
+		c.out.comment(0, `data = "coalesce-data"`)
+		return
+	}
+	c.out.comment(0, "Each instance on a host needs one of its own.")
+	c.out.set("data", "coalesce-data-"+strings.ReplaceAll(c.options.Instance, "/", "_"))
+}
+
+// http writes the address of the server of queries and metrics.
+func (c *conversion) http() {
+	if c.options.Instance == firstInstance {
+		return
+	}
+	c.out.heading("[http]")
+	c.from("Each instance on a host needs an address of its own. With port 0 it takes a free one, which the log names.")
+	c.out.set("listen", "127.0.0.1:0")
 }
 
 // metrics writes how the daemon's own series are called.

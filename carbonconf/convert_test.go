@@ -113,6 +113,7 @@ func TestSite(t *testing.T) {
 	want.ForwardAll = &no
 	want.Routes[0].Hash, want.Routes[0].Replication, want.Routes[0].Diverse = "fnv1a_ch", 2, false
 	want.Metrics = config.Metrics{Prefix: "stats.carbon", Instance: "b", Interval: 0}
+	want.Data, want.HTTP.Listen = "/etc/coalesce/coalesce-data-b", "127.0.0.1:0"
 	compare(t, &want, got)
 
 	var warned []string
@@ -284,6 +285,20 @@ func TestErrors(t *testing.T) {
 	}
 	if _, problems := Convert("carbon.conf", []byte("[aggregator]\nDESTINATIONS = h:1\n"), Options{Instance: "a b"}); problems.Err() == nil {
 		t.Error("an instance with a blank is accepted")
+	}
+}
+
+// Instances on one host share neither the data directory nor the address of HTTP,
+// of which carbon.conf says nothing.
+func TestInstancesBesideEachOther(t *testing.T) {
+	const text = "[aggregator]\nDESTINATIONS = h:1\n[aggregator:b]\nLINE_RECEIVER_PORT = 2\n[aggregator:c/d]\nLINE_RECEIVER_PORT = 3\n"
+	for _, test := range []struct{ instance, data, http string }{
+		{"", "/etc/coalesce/coalesce-data", "127.0.0.1:2080"}, {"a", "/etc/coalesce/coalesce-data", "127.0.0.1:2080"},
+		{"b", "/etc/coalesce/coalesce-data-b", "127.0.0.1:0"}, {"c/d", "/etc/coalesce/coalesce-data-c_d", "127.0.0.1:0"},
+	} {
+		if c, _ := convert(t, text, Options{Instance: test.instance}); c.Data != test.data || c.HTTP.Listen != test.http {
+			t.Errorf("%q: data %s, HTTP on %s, want %+v", test.instance, c.Data, c.HTTP.Listen, test)
+		}
 	}
 }
 

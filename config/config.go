@@ -260,6 +260,10 @@ func (c *Config) ForwardsAll() bool {
 	return len(c.Upstream)+len(c.Destinations) > 0
 }
 
+// Read reports whether Load or Parse could read the settings, right or wrong.
+// Otherwise all of them have their defaults.
+func (c *Config) Read() bool { return c.origin != nil }
+
 // Problem returns an error of a key such as "upstream[0]", "rules" or
 // "route[1].pattern", with its place in the file or its flag, for what only the
 // user of a setting can check. The message says what is wrong with the value

@@ -98,11 +98,11 @@ func Parse(name string, text []byte, overrides ...Override) (*Config, Problems) 
 func parse(src *source, overrides []Override) (*Config, Problems) {
 	c := Default()
 	k := &checker{src: src, flags: map[string]string{}}
-	c.origin = k
 	tree, syntax := decodeSyntax(src)
 	if syntax != nil {
 		return &c, Problems{*syntax}
 	}
+	c.origin = k
 	var again map[string]place
 	src.places, again = locate(src.text)
 	for path, p := range again {

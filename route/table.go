@@ -67,6 +67,15 @@ type Table struct {
 	choices []choice
 }
 
+// Error says what is wrong with one of several routes, and what is accepted.
+type Error struct {
+	Route int // from 0
+	Err   error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("route %d: %v", e.Route+1, e.Err) }
+func (e *Error) Unwrap() error { return e.Err }
+
 // tableRoute is a checked Route.
 type tableRoute struct {
 	kinds   Kind
@@ -82,8 +91,7 @@ type tableRoute struct {
 
 // NewTable builds a table over nodes, which Sets refer to by index. A destination
 // that has no host and port may be any Node that differs from the others. Neither
-// slice is kept. Errors begin with the number of the route, from 1, and name what is
-// wrong with it and what is accepted.
+// slice is kept. What is wrong with a route is an [Error].
 func NewTable(nodes []Node, routes []Route) (*Table, error) {
 	switch {
 	case len(nodes) == 0:
@@ -103,7 +111,7 @@ func NewTable(nodes []Node, routes []Route) (*Table, error) {
 	t := &Table{routes: make([]tableRoute, 0, len(routes))}
 	for i, r := range routes {
 		if err := t.add(nodes, r); err != nil {
-			return nil, fmt.Errorf("route %d: %w", i+1, err)
+			return nil, &Error{Route: i, Err: err}
 		}
 	}
 	return t, nil

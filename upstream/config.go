@@ -191,13 +191,13 @@ func (c *Config) completeDestinations() error {
 		if err != nil {
 			return fmt.Errorf("upstream: %w", err)
 		}
-		if places[d.key()] {
+		if places[d.Place()] {
 			return fmt.Errorf("upstream: destination %q is given twice", d)
 		}
 		if names[d.Name] {
 			return fmt.Errorf("upstream: two destinations are called %q", d.Name)
 		}
-		places[d.key()], names[d.Name] = true, true
+		places[d.Place()], names[d.Name] = true, true
 		c.Destinations = append(c.Destinations, d)
 	}
 	return nil

@@ -35,8 +35,7 @@ func classOf(k Kind) int {
 }
 
 // NewRouter returns the router of Config.Destinations and Config.Routes. Of the
-// destinations, the addresses matter. Errors name the route, from 1, and what is wrong
-// with it.
+// destinations, the addresses matter. What is wrong with a route is a [route.Error].
 func NewRouter(destinations []Destination, routes []route.Route) (*Router, error) {
 	r := &Router{n: len(destinations)}
 	if len(routes) == 0 {
@@ -81,8 +80,8 @@ func nodesOf(destinations []Destination, routes []route.Route) ([]route.Node, er
 		}
 		for _, d := range r.Destinations {
 			if j, dup := twin[d]; dup {
-				return nil, fmt.Errorf("route %d: destinations %q and %q have one host, port and instance, which a hash ring cannot tell apart",
-					i+1, destinations[d], destinations[j])
+				return nil, &route.Error{Route: i, Err: fmt.Errorf("destinations %q and %q have one host, port and instance, which a hash ring cannot tell apart; accepted: a distinct instance",
+					destinations[d], destinations[j])}
 			}
 		}
 	}

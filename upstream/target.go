@@ -127,9 +127,9 @@ func (d Destination) String() string {
 	return s
 }
 
-// key returns the address of d such that the keys of two ways to write one place are
-// equal.
-func (d Destination) key() Destination {
+// Place returns the address of d such that the places of two ways to write one are
+// equal. There may be one Destination for each.
+func (d Destination) Place() Destination {
 	d = d.address()
 	if addr, err := netip.ParseAddr(d.Host); err == nil {
 		d.Host = addr.String()
@@ -232,7 +232,7 @@ func (d Destination) check(c *Config) error {
 		}
 	}
 	if d.usesTLS() {
-		if _, err := d.tlsConfig(); err != nil {
+		if err := d.CheckTLS(); err != nil {
 			return wrong("%v", err)
 		}
 	}

@@ -10,6 +10,12 @@ import (
 	"os"
 )
 
+// CheckTLS returns what is wrong with the files of d.TLS.
+func (d Destination) CheckTLS() error {
+	_, err := d.tlsConfig()
+	return err
+}
+
 // tlsConfig reads the files of d.TLS.
 func (d Destination) tlsConfig() (*tls.Config, error) {
 	o := d.TLS

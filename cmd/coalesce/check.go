@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -40,7 +41,11 @@ func newCheck() *cobra.Command {
 		if !cmd.Flags().Changed("rules") {
 			rulesPath = cfg.Rules
 		}
-		parsed, _, diags, err := readRules(rulesPath, cfg.Prefix)
+		var parsed []*rules.Rule
+		var diags []rules.Diagnostic
+		if cfg.Read() || cmd.Flags().Changed("rules") {
+			parsed, _, diags, err = readRules(rulesPath, cfg.Prefix)
+		}
 		if err != nil {
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: error: %v\n", rulesPath, err)
 			bad = true
@@ -63,17 +68,23 @@ func newCheck() *cobra.Command {
 	return cmd
 }
 
-// beyondConfig returns the problems that package config cannot see: after others,
-// those of the destinations alone.
+// beyondConfig returns the problems that package config cannot see, those of files
+// that the settings name included: after others, those of the destinations alone.
 func beyondConfig(cfg *config.Config, others config.Problems) config.Problems {
-	dests, _, problems := destinationsOf(cfg)
+	dests, routes, problems := destinationsOf(cfg)
 	if others.Err() != nil {
 		return problems
+	}
+	if len(problems) == 0 {
+		_, problems = routerOf(cfg, dests, routes)
+	}
+	if info, err := os.Stat(cfg.Data); err == nil && !info.IsDir() {
+		problems = append(problems, cfg.Problem("data", "it is there and no directory; accepted: a directory, or a path where one can be made"))
 	}
 	_, misplaced := placeOf(cfg)
 	_, unkeepable := inputRules(cfg)
 	_, unseen := forwardViews(cfg)
-	return slices.Concat(problems, whisperProblems(cfg, dests), misplaced, unkeepable, unseen, viewProblems(cfg))
+	return slices.Concat(problems, whisperProblems(cfg, dests), tlsProblems(cfg, dests), misplaced, unkeepable, unseen, viewProblems(cfg))
 }
 
 // unwindowed warns of rules whose cells are kept at their own period only.

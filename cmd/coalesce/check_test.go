@@ -42,6 +42,34 @@ func TestCheck(t *testing.T) {
 			want:   "DIR/none.conf: error: rules: open DIR/none.conf: no such file or directory\n",
 			bad:    true,
 		},
+		"of a file with wrong syntax nothing else": {
+			config: "prefix = \"a\"\nprefix = \"b\"\nrules = \"none.conf\"\n",
+			want:   "DIR/c.toml:2:1: error: Key 'prefix' has already been defined, in the line \"prefix = \\\"b\\\"\"\n",
+			bad:    true,
+		},
+		"a ring that cannot tell two apart": {
+			config: "rules = \"r.conf\"\nupstream = [\"h:1\", \"h:2\"]\n[[route]]\nto = [\"h:1\", \"h:2\"]\nstop = false\n[[route]]\nto = [\"h:2\", \"h:1\"]\nmode = \"hash\"\n",
+			rules:  "a (60) = sum b\n",
+			want: "DIR/c.toml:7:6: error: route[1].to = [\"h:2\", \"h:1\"]: destinations \"h:2\" and \"h:1\" have one host and instance, which a hash ring cannot tell apart; " +
+				"accepted: a distinct instance behind the port, like \"h:1:b\"\n",
+			bad: true,
+		},
+		"one place twice": {
+			config: "rules = \"r.conf\"\nupstream = [\"stdout:\", \"h:1\"]\n[[destination]]\nname = \"x\"\naddress = \"H:1\"\n",
+			rules:  "a (60) = sum b\n",
+			want:   "DIR/c.toml:5:11: error: destination[0].address = \"H:1\": where upstream[1] is already; accepted: a place of its own for each destination\n",
+			bad:    true,
+		},
+		"files that the daemon would refuse": {
+			config: "rules = \"r.conf\"\ndata = \"r.conf\"\n[[destination]]\naddress = \"tls://h:1\"\ntls_ca = \"r.conf\"\n" +
+				"[[listener]]\naddress = \":1\"\ntls_cert = \"none.pem\"\ntls_key = \"none.pem\"\n[http]\ntls_cert = \"r.conf\"\ntls_key = \"r.conf\"\n",
+			rules: "a (60) = sum b\n",
+			want: "DIR/c.toml:2:8: error: data = \"r.conf\": it is there and no directory; accepted: a directory, or a path where one can be made\n" +
+				"DIR/c.toml:11:12: error: http.tls_cert = \"r.conf\": TLS certificate \"DIR/r.conf\" with key \"DIR/r.conf\": tls: failed to find any PEM data in certificate input\n" +
+				"DIR/c.toml:8:12: error: listener[0].tls_cert = \"none.pem\": TLS certificate \"DIR/none.pem\" with key \"DIR/none.pem\": open DIR/none.pem: no such file or directory\n" +
+				"DIR/c.toml:4:11: error: destination[0].address = \"tls://h:1\": TLS.CA: DIR/r.conf holds no certificate in PEM form\n",
+			bad: true,
+		},
 		"the flag wins over the key": {
 			config: "rules = \"none.conf\"\n", rules: "a (60) = sum b\n", args: []string{"--rules", "DIR/r.conf"},
 		},

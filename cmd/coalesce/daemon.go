@@ -288,7 +288,7 @@ func (d *daemon) background(ctx context.Context) {
 		return
 	}
 	d.watch(ctx, d.cfg.Rules, d.cfg.Reload.Poll, d.rules.reload)
-	for _, path := range d.names.paths() {
+	for _, path := range d.names.paths {
 		d.watch(ctx, path, d.cfg.Names.Poll, d.names.reload)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coalesce-metrics/coalesce/certs"
 	"github.com/coalesce-metrics/coalesce/config"
 	"github.com/coalesce-metrics/coalesce/route"
 	"github.com/coalesce-metrics/coalesce/rules"
@@ -23,6 +24,7 @@ const spoolDir = "spool"
 // every problem that package config could not see.
 func destinationsOf(cfg *config.Config) (dests []upstream.Destination, routes []route.Route, problems config.Problems) {
 	index := make(map[string]int)
+	first := make(map[upstream.Destination]int) // by place, among all
 	for i, d := range cfg.AllDestinations() {
 		dest, err := upstream.ParseDestination(d.Address)
 		if err != nil {
@@ -36,6 +38,11 @@ func destinationsOf(cfg *config.Config) (dests []upstream.Destination, routes []
 		dest.MaxDatapoints = d.MaxDatapointsPerMessage
 		dest.Schemas, dest.Aggregation = d.Schemas, d.Aggregation
 		dest.QueueDatapoints, dest.QueueBytes = d.QueueDatapoints, int64(d.QueueBytes)
+		if j, twice := first[dest.Place()]; twice && d.Name != cfg.AllDestinations()[j].Name {
+			problems = append(problems, cfg.Problem(cfg.DestinationKey(i), fmt.Sprintf("where %s is already; accepted: a place of its own for each destination", cfg.DestinationKey(j))))
+			continue
+		}
+		first[dest.Place()] = i
 		index[d.Name] = len(dests)
 		dests = append(dests, dest)
 	}
@@ -51,6 +58,41 @@ func destinationsOf(cfg *config.Config) (dests []upstream.Destination, routes []
 		routes = append(routes, rt)
 	}
 	return dests, routes, problems
+}
+
+// routerOf returns the router of a configuration without problems.
+func routerOf(cfg *config.Config, dests []upstream.Destination, routes []route.Route) (*upstream.Router, config.Problems) {
+	r, err := upstream.NewRouter(dests, routes)
+	var wrong *route.Error
+	switch {
+	case errors.As(err, &wrong):
+		return nil, config.Problems{cfg.Problem(fmt.Sprintf("route[%d].to", wrong.Route), wrong.Err.Error())}
+	case err != nil:
+		return nil, config.Problems{cfg.Problem("route", err.Error())}
+	}
+	return r, nil
+}
+
+// tlsProblems returns what is wrong with the files of TLS.
+func tlsProblems(cfg *config.Config, dests []upstream.Destination) (problems config.Problems) {
+	server := func(key string, f certs.Files) {
+		if f.CertFile == "" {
+			return
+		}
+		if _, err := certs.Load(f, func(error) {}); err != nil {
+			problems = append(problems, cfg.Problem(key, err.Error()))
+		}
+	}
+	server("http.tls_cert", certs.Files{CertFile: cfg.HTTP.TLSCert, KeyFile: cfg.HTTP.TLSKey, ClientCAFile: cfg.HTTP.TLSClientCA})
+	for i, l := range cfg.Listeners {
+		server(fmt.Sprintf("listener[%d].tls_cert", i), certs.Files{CertFile: l.TLSCert, KeyFile: l.TLSKey, ClientCAFile: l.TLSClientCA})
+	}
+	for i, d := range dests {
+		if err := d.CheckTLS(); err != nil {
+			problems = append(problems, cfg.Problem(cfg.DestinationKey(i), err.Error()))
+		}
+	}
+	return problems
 }
 
 // whisperProblems returns what is wrong with the files that say how whisper files are
@@ -122,6 +164,9 @@ func placeOf(cfg *config.Config) (*route.Place, config.Problems) {
 func (d *daemon) newUpstream() error {
 	cfg := d.cfg
 	dests, routes, problems := destinationsOf(cfg)
+	if len(problems) == 0 {
+		_, problems = routerOf(cfg, dests, routes)
+	}
 	if err := problems.Err(); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/coalesce-metrics/coalesce/config"
@@ -35,8 +36,10 @@ func (e *explainer) configure(cmd *cobra.Command, path string) (*config.Config, 
 	cfg, problems := config.Load(path)
 	dests, routes, more := destinationsOf(cfg)
 	if problems = append(problems, more...); problems.Err() == nil {
+		var unroutable config.Problems
 		e.place, more = placeOf(cfg)
-		problems = append(problems, more...)
+		e.router, unroutable = routerOf(cfg, dests, routes)
+		problems = slices.Concat(problems, more, unroutable)
 	}
 	for _, p := range problems {
 		fmt.Fprintln(cmd.ErrOrStderr(), p)
@@ -55,8 +58,7 @@ func (e *explainer) configure(cmd *cobra.Command, path string) (*config.Config, 
 		return nil, errReported
 	}
 	e.cfg, e.names, e.dests = cfg, names, dests
-	e.router, err = upstream.NewRouter(dests, routes)
-	return cfg, err
+	return cfg, nil
 }
 
 func (e *explainer) explain(name string) error {

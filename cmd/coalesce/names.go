@@ -67,6 +67,11 @@ type nameFiles struct {
 func newNameFiles(cfg config.Names, log *slog.Logger) *nameFiles {
 	n := &nameFiles{cfg: cfg}
 	n.name, n.files, n.log, n.now, n.take = "names", "a file of [names]", log, time.Now, n.replace
+	for _, p := range []string{cfg.RewriteRules, cfg.DenyList, cfg.AllowList} {
+		if p != "" {
+			n.paths = append(n.paths, p)
+		}
+	}
 	n.read = func() (*naming.Policy, [sha256.Size]byte, []rules.Diagnostic, error) { return readNames(cfg) }
 	return n
 }
@@ -99,14 +104,4 @@ func (n *nameFiles) rowName(name string) []byte {
 		return d.Name
 	}
 	return n.row // [post] makes it impossible as a name
-}
-
-// paths returns the files to watch.
-func (n *nameFiles) paths() (paths []string) {
-	for _, p := range []string{n.cfg.RewriteRules, n.cfg.DenyList, n.cfg.AllowList} {
-		if p != "" {
-			paths = append(paths, p)
-		}
-	}
-	return paths
 }

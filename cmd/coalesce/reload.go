@@ -2,10 +2,13 @@ package main
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,8 +19,9 @@ import (
 // reloader keeps what was made of files equal to them. Files that cannot be read,
 // or have errors, change nothing.
 type reloader[T any] struct {
-	name  string // of what is made
-	files string
+	name  string   // of what is made
+	files string   // as they are called in messages
+	paths []string // to watch
 	read  func() (made T, sum [sha256.Size]byte, diags []rules.Diagnostic, err error)
 	// take puts in force what is there now, and tells whether it replaces
 	// something. changed says that the files are not what was put in force last.
@@ -51,6 +55,13 @@ func (r *reloader[T]) start() (T, error) {
 func (r *reloader[T]) reload(force bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if i := slices.IndexFunc(r.paths, isPipe); i >= 0 {
+		if force {
+			r.failed = errPipe.Error()
+			r.fail("cannot be read", fmt.Errorf("%s: %w", r.paths[i], errPipe))
+		}
+		return
+	}
 	made, sum, diags, err := r.read()
 	if err != nil {
 		// A file that is just being replaced may be missing for a moment.
@@ -105,6 +116,15 @@ func readText(path string) ([]byte, error) {
 	}
 	return text, err
 }
+
+// isPipe says whether a file can be read only once: to open it again might wait for
+// ever, and what has been read does not come again.
+func isPipe(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode()&fs.ModeNamedPipe != 0
+}
+
+var errPipe = errors.New("it is a pipe, which is read at the start only")
 
 func hasErrors(diags []rules.Diagnostic) bool { return countErrors(diags) > 0 }
 

@@ -32,7 +32,7 @@ type ruleFile struct {
 // newRuleFile returns a file that has not been read.
 func newRuleFile(path, prefix string, log *slog.Logger, now func() time.Time, apply func([]*rules.Rule)) *ruleFile {
 	r := &ruleFile{path: path, apply: apply}
-	r.name, r.files, r.log, r.now, r.take = "rules", path, log, now, r.replace
+	r.name, r.files, r.paths, r.log, r.now, r.take = "rules", path, []string{path}, log, now, r.replace
 	r.read = func() ([]*rules.Rule, [sha256.Size]byte, []rules.Diagnostic, error) { return readRules(path, prefix) }
 	return r
 }
