@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a test waits for anything; only a failure takes so long.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // binary is the program as users have it.
 var binary string

@@ -55,6 +55,7 @@ func (s settings) args(t *testing.T) []string {
 	if !strings.Contains(s.config, "[metrics]") {
 		s.config += "\n[metrics]\ninterval = \"0s\"\n"
 	}
+	s.config = patiently(s.config)
 	free := func(address string) string {
 		if address == "" {
 			return "127.0.0.1:0"
@@ -69,6 +70,21 @@ func (s settings) args(t *testing.T) []string {
 		args = append([]string{"run"}, args...)
 	}
 	return append(args, s.flags...)
+}
+
+// patiently has a daemon wait for destinations as long as the test waits for it,
+// unless the configuration says for how long. A test or a machine that is held up
+// is no reason to make a connection anew, or to give up what is queued.
+func patiently(config string) string {
+	if !strings.Contains(config, "[queue]") {
+		config += "\n[queue]\n"
+	}
+	for _, key := range []string{"drain_timeout", "write_timeout", "connect_timeout"} {
+		if !strings.Contains(config, key) {
+			config = strings.Replace(config, "[queue]\n", fmt.Sprintf("[queue]\n%s = %q\n", key, patience), 1)
+		}
+	}
+	return config
 }
 
 // start runs a daemon and returns when it listens.

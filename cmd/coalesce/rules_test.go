@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/coalesce-metrics/coalesce/internal/stubborn"
 )
 
 var soak = flag.Duration("soak", 4*time.Second, "how long TestRulesUnderLoad goes on")
@@ -23,11 +25,11 @@ var soak = flag.Duration("soak", 4*time.Second, "how long TestRulesUnderLoad goe
 type ruleAPI struct {
 	t      *testing.T
 	d      *process
-	client http.Client
+	client *http.Client
 }
 
 func newRuleAPI(t *testing.T, d *process) *ruleAPI {
-	return &ruleAPI{t, d, http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}}
+	return &ruleAPI{t, d, stubborn.Client(patience)}
 }
 
 func (a *ruleAPI) do(method, path, body string) (status int, text string) {
@@ -162,13 +164,14 @@ func TestRuleMadeAgain(t *testing.T) {
 	dir := t.TempDir()
 	out := newSink(t)
 	s := settings{
-		rules: write(t, dir, "rules.conf", "kept (60) = sum m.<x>.* grace=5s\n"), data: filepath.Join(dir, "data"), upstream: out.address,
+		rules: write(t, dir, "rules.conf", "kept (60) = sum m.<x>.* grace=10s\n"), data: filepath.Join(dir, "data"), upstream: out.address,
 		config: "[api_rules]\nforward_views = [\"sum\", \"obvs\", \"95pct\", \"sum60\"]\n[aggregation]\ngrace = \"10s\"\n",
 	}
 	d := start(t, s)
 	a := newRuleAPI(t, d)
 	at := history()
 	first := a.create("m.<x>.*", "again.<x>")
+	begun := time.Now()
 	feed(d, out, at, "m.a.1 1", "m.b.1 7", "m.tagged.x;dc=eu 3")
 	a.delete(first)
 	feed(d, out, at, "m.a.1 1000")
@@ -184,7 +187,7 @@ func TestRuleMadeAgain(t *testing.T) {
 		t.Errorf("after the restart: %q", got)
 	}
 	feed(d, out, at, "m.a.1 3")
-	rowsAre(out, at, map[string][]string{
+	rowsSince(begun, 10*time.Second)(out, at, map[string][]string{
 		"again.a": {"2"}, "again.a:sum": {"6"}, "again.a:obvs": {"3"}, "again.a:95pct": {"2.9"}, "again.a:sum60": {"12"},
 		"again.b": {"7"}, "again.b:sum": {"7"}, "again.b:obvs": {"1"}, "again.b:95pct": {"7"}, "again.b:sum60": {"14"}, // of the checkpoint alone
 		"kept": {"1016"},
@@ -295,7 +298,7 @@ func TestRulesUnderLoad(t *testing.T) {
 	out := newSink(t)
 	d := start(t, settings{
 		rules: write(t, t.TempDir(), "rules.conf", "file.<s> (3600) = count l.<s>.*\n"), upstream: out.address,
-		config: "[api_rules]\nperiod = \"1h\"\nforward_views = [\"obvs\"]\n", flags: []string{"--forward-all=false"},
+		config: "[api_rules]\nperiod = \"1h\"\nforward_views = [\"obvs\"]\n[aggregation]\ngrace = \"1d\"\n", flags: []string{"--forward-all=false"},
 	})
 	a := newRuleAPI(t, d)
 	a.create("l.<s>.*", "stays.<s>")
