@@ -296,3 +296,18 @@ func fails(t *testing.T, s settings) string {
 	}
 	return string(out)
 }
+
+// curled runs curl, or a shell that does, and again when its connection has ended
+// without an answer, as with a daemon that is held up.
+func curled(name string, args ...string) (out string, err error) {
+	for range 20 {
+		var text []byte
+		text, err = exec.Command(name, args...).CombinedOutput()
+		out = string(text)
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 52 && exit.ExitCode() != 56 {
+			break
+		}
+	}
+	return out, err
+}

@@ -469,11 +469,11 @@ func TestRulesWithCurl(t *testing.T) {
 	host := d.address("http", "tcp")
 	curl := func(args ...string) string {
 		t.Helper()
-		out, err := exec.Command(path, append([]string{"-sS", "-w", "%{http_code}"}, args...)...).CombinedOutput()
+		out, err := curled(path, append([]string{"-sS", "-w", "%{http_code}"}, args...)...)
 		if err != nil {
 			t.Errorf("curl %q: %v", args, err)
 		}
-		return strings.ReplaceAll(string(out), "\n", "")
+		return strings.ReplaceAll(out, "\n", "")
 	}
 	made := curl("-u", "KEY:", "-d", `{"pattern":"servers.*.<<rest>>","output":"servers.all.<rest>"}`, "http://"+host+"/v1/aggregates/")
 	var answer struct{ ID, URL string }

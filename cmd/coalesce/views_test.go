@@ -247,8 +247,8 @@ func TestViewsPage(t *testing.T) {
 	var command, series []string
 	answered := func(want string) {
 		t.Helper()
-		text, err := exec.Command("sh", "-c", strings.ReplaceAll(command[0], "curl ", "curl -sS ")).CombinedOutput()
-		if got := alike(string(text)); err != nil || got != alike(want) {
+		text, err := curled("sh", "-c", strings.ReplaceAll(command[0], "curl ", "curl -sS "))
+		if got := alike(text); err != nil || got != alike(want) {
 			t.Errorf("%s: %s %v, want\n%s", command[0], got, err, want)
 		}
 	}
