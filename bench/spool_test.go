@@ -72,11 +72,12 @@ func TestSettle(t *testing.T) {
 	defer p.Stop(0)
 	const lines = 1_000_000 // of 100 bytes, of which the queue holds a fifth and a little more
 	tests := map[string]struct {
-		size int64
-		ok   bool
+		size     int64
+		patience time.Duration
+		ok       bool
 	}{
-		"all but the queue": {80_000_000, true},
-		"not enough":        {78_000_000, false},
+		"all but the queue": {80_000_000, 2 * time.Minute, true},
+		"not enough":        {78_000_000, 3 * spoolRest, false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -84,7 +85,7 @@ func TestSettle(t *testing.T) {
 			d := watch(dir)
 			d.sent = 100 * lines
 			spoolFile(t, dir, tt.size)
-			ctx, cancel := context.WithTimeout(context.Background(), 3*spoolRest)
+			ctx, cancel := context.WithTimeout(context.Background(), tt.patience)
 			defer cancel()
 			bytes, at, err := d.settle(ctx, p, lines)
 			if (err == nil) != tt.ok || err != nil && !strings.Contains(err.Error(), "78000000 of 100000000 bytes") {

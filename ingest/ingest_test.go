@@ -128,10 +128,13 @@ func stop(t testing.TB, in *Ingest) {
 	}
 }
 
+// patience is how long a test waits for anything; only a failure takes so long.
+const patience = 2 * time.Minute
+
 // until waits for a condition that another goroutine brings about.
 func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	poll, late := time.NewTicker(50*time.Microsecond), time.After(30*time.Second)
+	poll, late := time.NewTicker(50*time.Microsecond), time.After(patience)
 	defer poll.Stop()
 	for !ok() {
 		select {
@@ -139,6 +142,14 @@ func until(t testing.TB, what string, ok func() bool) {
 		case <-late:
 			t.Fatalf("waited in vain until %s", what)
 		}
+	}
+}
+
+// unhurried tries something that has to be done within a timeout, and again with a
+// longer one when the test was held up and says so.
+func unhurried(timeout time.Duration, try func(timeout time.Duration) (done bool)) {
+	for !try(timeout) {
+		timeout *= 4
 	}
 }
 

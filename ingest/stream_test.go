@@ -101,43 +101,63 @@ func TestMaxConnections(t *testing.T) {
 }
 
 func TestIdleTimeout(t *testing.T) {
-	l := anywhere(t, "tcp")
-	l.IdleTimeout = 30 * time.Millisecond
-	in, r := start(t, Config{Listeners: []Listener{l, anywhere(t, "tcp")}})
-	patient := dial(t, in, 1)
-	c := dial(t, in, 0)
-	begin := time.Now()
-	send(t, c, "a 1 1500000000\nb 2 15")
-	if _, err := c.Read(make([]byte, 1)); err != io.EOF {
-		t.Errorf("reading from an idle connection: %v, want EOF", err)
-	}
-	if took := time.Since(begin); took < l.IdleTimeout {
-		t.Errorf("closed after %v", took)
-	}
-	until(t, "the connection is counted out", func() bool { return in.Stats()[0].Connections == 0 })
-	if s := in.Stats()[0]; s.IdleCloses != 1 || s.Accepted != 1 || s.Unfinished != 1 || s.ReadErrors != 0 {
-		t.Errorf("%+v", s)
-	}
-	send(t, patient, "c 3 1500000000\n")
-	until(t, "the patient listener's client is read", func() bool { return len(r.all()) == 2 })
+	unhurried(30*time.Millisecond, func(timeout time.Duration) bool {
+		l := anywhere(t, "tcp")
+		l.IdleTimeout = timeout
+		in, r := start(t, Config{Listeners: []Listener{l, anywhere(t, "tcp")}})
+		defer stop(t, in)
+		patient := dial(t, in, 1)
+		dialled := time.Now()
+		c := dial(t, in, 0)
+		begin := time.Now()
+		if _, err := io.WriteString(c, "a 1 1500000000\nb 2 15"); err != nil || time.Since(dialled) >= timeout {
+			return false
+		}
+		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("reading from an idle connection: %v, want EOF", err)
+		}
+		if took := time.Since(begin); took < timeout {
+			t.Errorf("closed after %v", took)
+		}
+		until(t, "the connection is counted out", func() bool { return in.Stats()[0].Connections == 0 })
+		if s := in.Stats()[0]; s.IdleCloses != 1 || s.Accepted != 1 || s.Unfinished != 1 || s.ReadErrors != 0 {
+			t.Errorf("%+v", s)
+		}
+		send(t, patient, "c 3 1500000000\n")
+		until(t, "the patient listener's client is read", func() bool { return len(r.all()) == 2 })
+		return true
+	})
 }
 
 // A client that sends more often than the timeout stays, though it stays longer.
 func TestIdleTimeoutCountsFromLastBytes(t *testing.T) {
 	t.Parallel()
-	l := anywhere(t, "tcp")
-	l.IdleTimeout = 500 * time.Millisecond
-	in, _ := start(t, Config{Listeners: []Listener{l}})
-	c := dial(t, in, 0)
-	lines := uint64(0)
-	for begin := time.Now(); time.Since(begin) < 2*l.IdleTimeout; {
-		send(t, c, "a 1 1500000000\n")
-		lines++
-		until(t, "the line is read", func() bool { return in.Stats()[0].Accepted == lines })
-	}
-	if s := in.Stats()[0]; s.IdleCloses != 0 || s.Connections != 1 {
-		t.Errorf("%+v", s)
-	}
+	unhurried(500*time.Millisecond, func(timeout time.Duration) bool {
+		l := anywhere(t, "tcp")
+		l.IdleTimeout = timeout
+		in, _ := start(t, Config{Listeners: []Listener{l}})
+		defer stop(t, in)
+		begin := time.Now()
+		last := begin
+		c := dial(t, in, 0)
+		lines := uint64(0)
+		for ; time.Since(begin) < 2*timeout; lines++ {
+			sent := time.Now()
+			if _, err := io.WriteString(c, "a 1 1500000000\n"); err != nil || time.Since(last) >= timeout {
+				return false
+			}
+			until(t, "the line is read", func() bool { return in.Stats()[0].Accepted > lines || in.Stats()[0].IdleCloses > 0 })
+			last = sent
+		}
+		s := in.Stats()[0]
+		if time.Since(last) >= timeout {
+			return false
+		}
+		if s.IdleCloses != 0 || s.Connections != 1 || s.Accepted != lines {
+			t.Errorf("%+v", s)
+		}
+		return true
+	})
 }
 
 // Stop at once after the clients' writes loses nothing: neither what is in
@@ -312,11 +332,7 @@ func TestIdleConnectionsAreCheap(t *testing.T) {
 		send(t, dial(t, in, 0), strings.Repeat("a 1 1500000000\n", 1000)+"half a line")
 	}
 	until(t, "all is read", func() bool { return in.Stats()[0].Bytes == clients*15011 })
-	each := int64(memory()-before) / clients
-	t.Logf("%d bytes each", each)
-	if each > 32<<10 {
-		t.Errorf("an idle connection costs %d bytes", each)
-	}
+	until(t, "an idle connection costs no more than 32 KiB", func() bool { return int64(memory()-before)/clients <= 32<<10 })
 }
 
 // However many clients send at once, only so many buffers are in use.

@@ -18,6 +18,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/coalesce-metrics/coalesce/internal/stubborn"
 )
 
 // graphiteWeb is a real graphite-web that has all its data from a daemon.
@@ -57,7 +59,7 @@ STORAGE_FINDERS = ("graphite.finders.remote.RemoteFinder",)
 CLUSTER_SERVERS = ["%[2]s?format=%[3]s"]
 REMOTE_STORE_USE_POST = %[4]s
 REMOTE_RETRY_DELAY = 60
-FIND_TIMEOUT = FETCH_TIMEOUT = 30
+FIND_TIMEOUT = FETCH_TIMEOUT = 120
 TAGDB = "graphite.tags.http.HttpTagDB"
 TAGDB_HTTP_URL = "http://%[2]s"
 `
@@ -92,7 +94,7 @@ func (g *graphiteWeb) ask(path string, query url.Values) (web, own []byte) {
 // fetch returns a page.
 func fetch(t *testing.T, address string) []byte {
 	t.Helper()
-	resp, err := http.Get(address)
+	resp, err := stubborn.Client(patience).Get(address)
 	if err != nil {
 		t.Fatal(err)
 	}

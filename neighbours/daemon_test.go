@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coalesce-metrics/coalesce/internal/stubborn"
 	"github.com/coalesce-metrics/coalesce/metrics/metricstest"
 )
 
@@ -55,8 +56,7 @@ func run(t *testing.T, dir, config, plaintext, pickle string) *daemon {
 // get asks the daemon over HTTP.
 func (d *daemon) get(path string) (status int, body string) {
 	d.t.Helper()
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
-	resp, err := client.Get("http://" + d.http + path)
+	resp, err := stubborn.Client(patience).Get("http://" + d.http + path)
 	if err != nil {
 		d.t.Error(err)
 		return 0, ""

@@ -12,7 +12,7 @@ import (
 )
 
 // patience is how long a test waits for anything; only a failure takes so long.
-const patience = 40 * time.Second
+const patience = 2 * time.Minute
 
 // binary is the daemon as users have it.
 var binary string

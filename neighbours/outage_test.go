@@ -30,6 +30,7 @@ name = "graphite"
 address = "%s://%s"
 when_full = "spool"
 queue_datapoints = 30
+resend = "10m" # also what a store that is held up has not read
 `, protocol, address))
 			l := startLoad(t, d)
 

@@ -109,12 +109,15 @@ func TestHashedByName(t *testing.T) {
 	send(t, "tcp", relay, text)
 	await(t, "every output", func() string { return out.got("").differs(want) })
 	var made []float64
+	amended := 0.0
 	for _, d := range daemons {
 		s := d.settle()
 		made = append(made, s.sum("destination_rows_made_total"))
+		amended += s.sum("datapoints_late_total")
 		d.stop()
 	}
-	if again := out.repeated(); again != "" || slices.Contains(made, 0) {
+	// What was held up on the way amends its bucket.
+	if again := out.repeated(); again != "" && amended == 0 || slices.Contains(made, 0) {
 		t.Errorf("the daemons make %v rows: %s", made, again)
 	}
 }

@@ -46,15 +46,19 @@ interval = "0s"
 	d.awaitSum(made, "destination_rows_made_total")
 	d.stop()
 
+	inTime := func() bool { return time.Now().Unix() < open+2 } // the bucket that is open was it all the time
+	exact := inTime()
 	d = run(t, dir, config, plaintext, pickle)
-	if found := d.scrape().sum("destination_rows_found_total"); found != made {
+	if found := d.scrape().sum("destination_rows_found_total"); found != made && (exact || found < made) {
 		t.Errorf("%v rows found, want %d", found, made)
 	}
 	send(t, "tcp", plaintext, lines("www2", 0.25, open+1))
+	d.awaitSum(apps, "datapoints_accepted_total")
+	exact = inTime()
 	c.start(t)
 	await(t, "the whisper files", func() string { return c.read(closed, open+1).differs(want) })
 	s := d.settle()
-	if written := s.sum("destination_rows_written_total"); written != float64(len(want)) {
+	if written := s.sum("destination_rows_written_total"); written != float64(len(want)) && (exact || written < float64(len(want))) {
 		t.Errorf("%v rows written, want %d", written, len(want))
 	}
 	if dropped := s.sum("destination_rows_dropped_total"); dropped != 0 {

@@ -68,7 +68,7 @@ func TestUDP(t *testing.T) {
 	u.Start()
 	send(u, 0, 100)
 	got, buf := "", make([]byte, 2000)
-	if err := pc.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := pc.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	for strings.Count(got, "\n") < 100 {

@@ -17,6 +17,10 @@ import (
 	"go.uber.org/goleak"
 )
 
+// patience is how long a test waits for anything; only a failure takes so long. A
+// connection of the kernel's, not of a bubble's, takes as long for a write.
+const patience = 2 * time.Minute
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fakeConn is a connection whose other side is the test.

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/coalesce-metrics/coalesce/internal/heldport"
 )
 
 // receiver is a Graphite server. For each connection it calls accept, and with each
@@ -43,9 +45,14 @@ func newReceiver(t testing.TB, network, addr string, accept func() func(string))
 
 func (r *receiver) listen(network, addr string) {
 	r.t.Helper()
-	l, err := net.Listen(network, addr)
-	if err != nil {
-		r.t.Fatal(err)
+	var l net.Listener
+	if network == "tcp" {
+		l = heldport.Listen(r.t, addr)
+	} else {
+		var err error
+		if l, err = net.Listen(network, addr); err != nil {
+			r.t.Fatal(err)
+		}
 	}
 	r.mu.Lock()
 	r.l, r.addr = l, l.Addr()
@@ -131,10 +138,10 @@ func (f writerFunc) Write(b []byte) (int, error) { f(b); return len(b), nil }
 
 func TestReceiverKilledAndRestarted(t *testing.T) {
 	var got strings.Builder
-	r := newReceiver(t, "tcp", "127.0.0.1:0", into(&got))
+	r := newReceiver(t, "tcp", heldport.New(t), into(&got))
 	log, lost := watchLog("destination lost")
 	u := newUpstream(t, r.addr.String(), func(c *Config) {
-		c.Logger, c.ReconnectMin, c.ReconnectMax = log, time.Millisecond, 10*time.Millisecond
+		c.Logger, c.WriteTimeout, c.ReconnectMin, c.ReconnectMax = log, patience, time.Millisecond, 10*time.Millisecond
 	})
 	u.Start()
 	const n = 20_000
@@ -176,7 +183,7 @@ func TestUnixAndIPv6(t *testing.T) {
 			if tt.to == "" {
 				tt.to = r.addr.String()
 			}
-			u := newUpstream(t, tt.to, nil)
+			u := newUpstream(t, tt.to, func(c *Config) { c.WriteTimeout = patience })
 			u.Start()
 			send(u, 0, 30_000)
 			r.waitLines(30_000)
@@ -222,14 +229,9 @@ func TestConcurrentSenders(t *testing.T) {
 	const senders, calls = 8, 400
 	good := newReceiver(t, "tcp", "127.0.0.1:0", (&checker{t, map[string]bool{}}).accept)
 	cutter := newReceiver(t, "tcp", "127.0.0.1:0", (&checker{t, map[string]bool{}}).accept)
-	nobody, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody.Close()
-	to := good.addr.String() + "," + cutter.addr.String() + "," + nobody.Addr().String()
+	to := good.addr.String() + "," + cutter.addr.String() + "," + heldport.New(t)
 	u := newUpstream(t, to, func(c *Config) {
-		c.ReconnectMin, c.ReconnectMax = time.Millisecond, 2*time.Millisecond
+		c.WriteTimeout, c.ReconnectMin, c.ReconnectMax = patience, time.Millisecond, 2*time.Millisecond
 		c.QueueDatapoints = 50_000
 	})
 	u.Start()

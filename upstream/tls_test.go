@@ -101,6 +101,7 @@ func TestTLS(t *testing.T) {
 			dir := certificates(t)
 			addr, got := listenTLS(t, dir)
 			u := newUpstream(t, string(scheme)+"://"+addr, func(c *Config) {
+				c.WriteTimeout = patience
 				c.Destinations[0].TLS = TLSOptions{
 					CA: filepath.Join(dir, "ca.pem"), ServerName: "graphite",
 					Cert: filepath.Join(dir, "client.pem"), Key: filepath.Join(dir, "client.key"),

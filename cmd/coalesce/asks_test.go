@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/coalesce-metrics/coalesce/cell"
+	"github.com/coalesce-metrics/coalesce/internal/stubborn"
 	"github.com/coalesce-metrics/coalesce/store"
 	"github.com/coalesce-metrics/coalesce/store/sqlite"
 )
@@ -25,8 +26,7 @@ const quickStore = "[store]\ncycle = \"100ms\"\n"
 // post sends a body to the daemon over HTTP.
 func post(t *testing.T, d *process, path, body string) (status int, answer string) {
 	t.Helper()
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
-	resp, err := client.Post("http://"+d.address("http", "tcp")+path, "application/json", strings.NewReader(body))
+	resp, err := stubborn.Client(patience).Post("http://"+d.address("http", "tcp")+path, "application/json", strings.NewReader(body))
 	if err != nil {
 		t.Error(err)
 		return 0, ""

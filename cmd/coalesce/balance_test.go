@@ -9,14 +9,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coalesce-metrics/coalesce/internal/stubborn"
 	"github.com/coalesce-metrics/coalesce/metrics/metricstest"
 )
 
 // get asks the daemon over HTTP.
 func get(t *testing.T, d *process, path string) (status int, body string) {
 	t.Helper()
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
-	resp, err := client.Get("http://" + d.address("http", "tcp") + path)
+	resp, err := stubborn.Client(patience).Get("http://" + d.address("http", "tcp") + path)
 	if err != nil {
 		t.Error(err)
 		return 0, ""

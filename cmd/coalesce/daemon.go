@@ -40,6 +40,7 @@ type daemon struct {
 	views *views.Registry
 	names *nameFiles
 	dir   *datadir.Dir // nil without a data directory
+	heart *heart       // likewise
 	cells *cells
 
 	engine       *query.Engine
@@ -100,6 +101,7 @@ func newDaemon(cfg *config.Config, log *slog.Logger, stdout io.Writer) (_ *daemo
 		if d.dir, err = datadir.Open(cfg.Data); err != nil {
 			return nil, err
 		}
+		d.heart = &heart{sign: d.dir.Beat, now: unixNow}
 	}
 	if err = errors.Join(d.openBook(), d.openViews()); err != nil {
 		return nil, err
@@ -210,6 +212,7 @@ func (d *daemon) newIngest() (*ingest.Ingest, error) {
 
 // emit sends rows upstream. The aggregator calls it from one goroutine at a time.
 func (d *daemon) emit(rows []aggregator.Row, again bool) {
+	d.heart.fresh()
 	d.line = d.format(d.line[:0], rows)
 	d.up.Send(d.line, len(rows), kindOf(again))
 }
@@ -278,7 +281,7 @@ func (d *daemon) background(ctx context.Context) {
 	d.running.Go(func() { d.agg.Run(ctx) })
 	d.running.Go(func() { d.views.Run(ctx) })
 	if d.dir != nil {
-		d.running.Go(func() { d.beat(ctx) })
+		d.running.Go(func() { d.heart.run(ctx, d.log) })
 	}
 	if d.cells.arch != nil {
 		d.running.Go(func() { d.cells.arch.Run(ctx) })

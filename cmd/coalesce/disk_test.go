@@ -276,7 +276,7 @@ func TestBusyStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := conn.ExecContext(t.Context(), "PRAGMA busy_timeout = 10000; BEGIN IMMEDIATE"); err != nil {
+	if _, err := conn.ExecContext(t.Context(), "PRAGMA busy_timeout = 120000; BEGIN IMMEDIATE"); err != nil {
 		t.Fatal(err)
 	}
 	feed(d, out, at, "k.a.x 1", "k.b.x 5")

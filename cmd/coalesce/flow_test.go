@@ -94,15 +94,16 @@ func (f *flow) lines(rng *rand.Rand, client string, serial *int, n int) string {
 	return b.String()
 }
 
-// client sends until the flow ends. Datagrams hold whole lines, stream writes
-// are cut anywhere.
-func (f *flow) client(conn net.Conn, name string, seed uint64) {
+// client sends until the flow ends. Datagrams hold whole lines, and are no more at a
+// time than the socket of a daemon that is held up has room for; stream writes are cut
+// anywhere.
+func (f *flow) client(d *process, conn net.Conn, name string, seed uint64) {
 	f.running.Go(func() {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		_, datagrams := conn.(*net.UDPConn)
 		pace := time.NewTicker(5 * time.Millisecond)
 		defer pace.Stop()
-		serial, rest := 0, ""
+		serial, taken, rest := 0, 0, ""
 		write := func(text string) {
 			if _, err := conn.Write([]byte(text)); err != nil {
 				f.t.Error(err)
@@ -116,6 +117,12 @@ func (f *flow) client(conn net.Conn, name string, seed uint64) {
 				}
 				return
 			case <-pace.C:
+			}
+			if datagrams && serial-taken > 400 {
+				await(f.t, "datagrams to be read", nil, func() bool {
+					taken = int(scrape(f.t, d).sum("received_items_total", "listener", "udp"))
+					return taken >= serial
+				})
 			}
 			text := rest + f.lines(rng, name, &serial, 8)
 			cut := len(text)
@@ -153,6 +160,7 @@ func TestFlow(t *testing.T) {
 		debounce = "20ms"
 		[log]
 		refused_lines = 3
+		refused_interval = "1h"
 		`, filepath.Join(dir, "in.sock"))})
 
 	f := &flow{t: t, model: newModel(), rules: append(flowRules, goingRule, comingRule), raw: make(map[string]int), quit: make(chan struct{})}
@@ -167,7 +175,7 @@ func TestFlow(t *testing.T) {
 	}
 	with("going.a.x", "going.a.y", "going.b.x")
 	for i, transport := range []string{"tcp", "tcp", "tcp", "unix", "unix", "udp"} {
-		f.client(d.dial(transport), fmt.Sprintf("%s%d", transport, i), uint64(i))
+		f.client(d, d.dial(transport), fmt.Sprintf("%s%d", transport, i), uint64(i))
 	}
 	more := func() { // the flow goes on, and buckets close
 		t.Helper()

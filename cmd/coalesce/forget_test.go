@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -252,7 +251,8 @@ func TestForgetBesideLateData(t *testing.T) {
 	names := []string{"a;k=1", "a;k=2", "b"}
 	begin := time.Now().Unix()/900*900 - 900
 	collect := collectInto(agg)
-	var phase atomic.Int64
+	var mu sync.RWMutex // held to collect by those who have read the phase
+	phase := int64(0)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -268,15 +268,24 @@ func TestForgetBesideLateData(t *testing.T) {
 	loop(100*time.Microsecond, func(*rand.Rand) { agg.Tick() })
 	for range 2 {
 		loop(50*time.Microsecond, func(r *rand.Rand) {
-			collect([]windows.Point{{Name: names[r.IntN(3)], Value: float64(phase.Load()), Time: float64(begin + r.Int64N(100))}})
+			mu.RLock()
+			defer mu.RUnlock()
+			collect([]windows.Point{{Name: names[r.IntN(3)], Value: float64(phase), Time: float64(begin + r.Int64N(100))}})
 		})
 	}
 	slowly := func(names []string) {
 		agg.ForgetSeries(names)
 		time.Sleep(3 * time.Millisecond) // in which buckets are made, and closed
 	}
-	for k := range int64(150) {
-		phase.Store(k)
+	deleted := func() bool {
+		s := c.arch.Stats()
+		return agg.Stats().Dropped[aggregator.Deleted] > 0 && s.Kept > 0 && s.Dropped[archive.Deleted] > 0
+	}
+	enough := time.Now().Add(patience)
+	for k := int64(0); k < 150 || !deleted() && time.Now().Before(enough); k++ {
+		mu.Lock()
+		phase = k
+		mu.Unlock()
 		if err := c.forgetSeries(t.Context(), slowly, names); err != nil {
 			t.Fatal(err)
 		}
@@ -296,10 +305,7 @@ func TestForgetBesideLateData(t *testing.T) {
 		}
 	}
 	await(t, "the names to be known", nil, func() bool { return c.names.Len() == 3 })
-	if s := agg.Stats(); s.Dropped[aggregator.Deleted] == 0 {
-		t.Errorf("%+v", s)
-	}
-	if s := c.arch.Stats(); s.Kept == 0 || s.Dropped[archive.Deleted] == 0 {
-		t.Errorf("%+v", s)
+	if !deleted() {
+		t.Errorf("%+v, %+v", agg.Stats(), c.arch.Stats())
 	}
 }

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 )
 
 // patience is how long a test waits for anything; only a failure takes so long.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // binary is the program as users have it.
 var binary string
@@ -63,16 +65,23 @@ func testMain(m *testing.M) int {
 	return code
 }
 
-// execute runs a command within the test.
+// execute runs a command within the test, and again when a daemon that was held up
+// has closed its connection.
 func execute(stdin string, args ...string) (stdout, stderr string, err error) {
-	var out, errOut bytes.Buffer
-	root := newRoot()
-	root.SetArgs(args)
-	root.SetIn(strings.NewReader(stdin))
-	root.SetOut(&out)
-	root.SetErr(&errOut)
-	err = root.Execute()
-	return out.String(), errOut.String(), err
+	for range 20 {
+		var out, errOut bytes.Buffer
+		root := newRoot()
+		root.SetArgs(args)
+		root.SetIn(strings.NewReader(stdin))
+		root.SetOut(&out)
+		root.SetErr(&errOut)
+		err = root.Execute()
+		stdout, stderr = out.String(), errOut.String()
+		if !errors.Is(err, syscall.ECONNRESET) {
+			break
+		}
+	}
+	return stdout, stderr, err
 }
 
 // write makes a file in dir and returns its path.

@@ -168,15 +168,12 @@ const storedOrder = `{"type":"aggregation_result","in_reply_to":1,"results":[{"s
 func TestNodeOfDaemon(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	ln := fixedPort(t)
-	address := ln.Addr().String()
-	ln.Close()
 	out := newSink(t)
 	s := settings{
 		rules: write(t, dir, "rules.conf", restartRules), data: filepath.Join(dir, "data"), upstream: out.address,
-		config: windowSettings + fmt.Sprintf(`
+		config: windowSettings + `
 			[node]
-			listen = %q
+			listen = "127.0.0.1:0"
 			[[keep]]
 			pattern = "http_requests_total;service=*"
 			period = "1s"
@@ -188,9 +185,10 @@ func TestNodeOfDaemon(t *testing.T) {
 			span = "5m"
 			step = "1s"
 			retention = "1h"
-			`, address),
+			`,
 	}
 	d := start(t, s)
+	address := d.address("node", "tcp")
 	now := time.Now().Unix()
 	lines := strings.Split(strings.TrimSuffix(sampleLines(now), "\n"), "\n")
 	want := make(map[string]int)

@@ -19,6 +19,7 @@ import (
 	"github.com/coalesce-metrics/coalesce/api"
 	"github.com/coalesce-metrics/coalesce/api/openapi/openapitest"
 	"github.com/coalesce-metrics/coalesce/config"
+	"github.com/coalesce-metrics/coalesce/internal/stubborn"
 	"github.com/coalesce-metrics/coalesce/keys"
 )
 
@@ -116,16 +117,9 @@ func (c *caller) call(want int, method, path, contentType, body string) string {
 	if c.key != "" {
 		r.SetBasicAuth(c.key, "")
 	}
-	client := http.Client{
-		Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	client := stubborn.Client(patience)
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	resp, err := client.Do(r)
-	for tries := 0; want == http.StatusRequestEntityTooLarge && err != nil && tries < 10; tries++ {
-		// The answer comes before the body is sent, and is lost where that takes too long.
-		r.Body, _ = r.GetBody()
-		resp, err = client.Do(r)
-	}
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -404,7 +398,7 @@ func (c *caller) send(method, path string) *http.Response {
 	if c.key != "" {
 		r.SetBasicAuth(c.key, "")
 	}
-	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	resp, err := stubborn.Client(patience).Transport.RoundTrip(r)
 	if err != nil {
 		c.t.Fatal(err)
 	}

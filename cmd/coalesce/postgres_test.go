@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/coalesce-metrics/coalesce/internal/heldport"
 	"github.com/coalesce-metrics/coalesce/store"
 	"github.com/coalesce-metrics/coalesce/store/postgres"
 	"github.com/coalesce-metrics/coalesce/store/storetest/pgtest"
@@ -133,7 +134,7 @@ func TestKillsWhileWritingToPostgres(t *testing.T) {
 // counted and said, and the rest of the daemon does not notice.
 func TestBoundsWithoutAStore(t *testing.T) {
 	t.Parallel()
-	away := onPostgres("postgres://u:s3cret@" + deadAddress(t) + "/d?sslmode=disable")
+	away := onPostgres("postgres://u:s3cret@" + heldport.New(t) + "/d?sslmode=disable")
 	for name, c := range map[string]struct{ data, config, reason string }{
 		"pending":               {"data", "pending = \"1MiB\"\n", "queue_full"},
 		"journal":               {"data", "journal = \"1MiB\"\n", "journal_full"},

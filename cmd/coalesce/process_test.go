@@ -55,6 +55,7 @@ func (s settings) args(t *testing.T) []string {
 	if !strings.Contains(s.config, "[metrics]") {
 		s.config += "\n[metrics]\ninterval = \"0s\"\n"
 	}
+	s.config = patiently(s.config)
 	free := func(address string) string {
 		if address == "" {
 			return "127.0.0.1:0"
@@ -69,6 +70,21 @@ func (s settings) args(t *testing.T) []string {
 		args = append([]string{"run"}, args...)
 	}
 	return append(args, s.flags...)
+}
+
+// patiently has a daemon wait for destinations as long as the test waits for it,
+// unless the configuration says for how long. A test or a machine that is held up
+// is no reason to make a connection anew, or to give up what is queued.
+func patiently(config string) string {
+	if !strings.Contains(config, "[queue]") {
+		config += "\n[queue]\n"
+	}
+	for _, key := range []string{"drain_timeout", "write_timeout", "connect_timeout"} {
+		if !strings.Contains(config, key) {
+			config = strings.Replace(config, "[queue]\n", fmt.Sprintf("[queue]\n%s = %q\n", key, patience), 1)
+		}
+	}
+	return config
 }
 
 // start runs a daemon and returns when it listens.
@@ -279,4 +295,19 @@ func fails(t *testing.T, s settings) string {
 		t.Errorf("%v, want exit status 1", err)
 	}
 	return string(out)
+}
+
+// curled runs curl, or a shell that does, and again when its connection has ended
+// without an answer, as with a daemon that is held up.
+func curled(name string, args ...string) (out string, err error) {
+	for range 20 {
+		var text []byte
+		text, err = exec.Command(name, args...).CombinedOutput()
+		out = string(text)
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 52 && exit.ExitCode() != 56 {
+			break
+		}
+	}
+	return out, err
 }

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coalesce-metrics/coalesce/internal/heldport"
 	"github.com/coalesce-metrics/coalesce/plot"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -190,8 +191,7 @@ func TestUntrustedCertificates(t *testing.T) {
 }
 
 func TestQueryFailures(t *testing.T) {
-	closed := httptest.NewServer(nil)
-	closed.Close()
+	closed := "http://" + heldport.New(t)
 	serve := func(status int, head http.Header, body string) string {
 		address, _ := answering(t, status, head, body)
 		return address
@@ -202,7 +202,7 @@ func TestQueryFailures(t *testing.T) {
 		stdout string
 		args   []string
 	}{
-		"not reachable":     {server: closed.URL, want: "ADDR cannot be reached: dial tcp " + strings.TrimPrefix(closed.URL, "http://") + ": connect: connection refused; is the daemon running, and is that its http.listen? --http names another address"},
+		"not reachable":     {server: closed, want: "ADDR cannot be reached: dial tcp " + strings.TrimPrefix(closed, "http://") + ": connect: connection refused; is the daemon running, and is that its http.listen? --http names another address"},
 		"the client's":      {server: serve(400, nil, "target \"a(\" is not complete\n"), want: `ADDR answers 400 Bad Request: target "a(" is not complete`},
 		"long complaint":    {server: serve(500, nil, "\x1b"+strings.Repeat("x", 1<<20)), want: `ADDR answers 500 Internal Server Error: \x1b` + strings.Repeat("x", maxComplaint-1)},
 		"a key is missing":  {server: serve(401, nil, ""), want: "ADDR answers 401 Unauthorized: give a key by --key or in $COALESCE_KEY"},

@@ -12,17 +12,20 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/coalesce-metrics/coalesce/internal/stubborn"
 )
 
 // ruleAPI is a daemon's rules over HTTP.
 type ruleAPI struct {
 	t      *testing.T
 	d      *process
-	client http.Client
+	client *http.Client
 }
 
 func newRuleAPI(t *testing.T, d *process) *ruleAPI {
-	return &ruleAPI{t, d, http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}}
+	return &ruleAPI{t, d, stubborn.Client(patience)}
 }
 
 func (a *ruleAPI) do(method, path, body string) (status int, text string) {
@@ -157,13 +160,14 @@ func TestRuleMadeAgain(t *testing.T) {
 	dir := t.TempDir()
 	out := newSink(t)
 	s := settings{
-		rules: write(t, dir, "rules.conf", "kept (60) = sum m.<x>.* grace=5s\n"), data: filepath.Join(dir, "data"), upstream: out.address,
+		rules: write(t, dir, "rules.conf", "kept (60) = sum m.<x>.* grace=10s\n"), data: filepath.Join(dir, "data"), upstream: out.address,
 		config: "[api_rules]\nforward_views = [\"sum\", \"obvs\", \"95pct\", \"sum60\"]\n[aggregation]\ngrace = \"10s\"\n",
 	}
 	d := start(t, s)
 	a := newRuleAPI(t, d)
 	at := history()
 	first := a.create("m.<x>.*", "again.<x>")
+	begun := time.Now()
 	feed(d, out, at, "m.a.1 1", "m.b.1 7", "m.tagged.x;dc=eu 3")
 	a.delete(first)
 	feed(d, out, at, "m.a.1 1000")
@@ -179,7 +183,7 @@ func TestRuleMadeAgain(t *testing.T) {
 		t.Errorf("after the restart: %q", got)
 	}
 	feed(d, out, at, "m.a.1 3")
-	rowsAre(out, at, map[string][]string{
+	rowsSince(begun, 10*time.Second)(out, at, map[string][]string{
 		"again.a": {"2"}, "again.a:sum": {"6"}, "again.a:obvs": {"3"}, "again.a:95pct": {"2.9"}, "again.a:sum60": {"12"},
 		"again.b": {"7"}, "again.b:sum": {"7"}, "again.b:obvs": {"1"}, "again.b:95pct": {"7"}, "again.b:sum60": {"14"}, // of the checkpoint alone
 		"kept": {"1016"},
@@ -347,11 +351,11 @@ func TestRulesWithCurl(t *testing.T) {
 	host := d.address("http", "tcp")
 	curl := func(args ...string) string {
 		t.Helper()
-		out, err := exec.Command(path, append([]string{"-sS", "-w", "%{http_code}"}, args...)...).CombinedOutput()
+		out, err := curled(path, append([]string{"-sS", "-w", "%{http_code}"}, args...)...)
 		if err != nil {
 			t.Errorf("curl %q: %v", args, err)
 		}
-		return strings.ReplaceAll(string(out), "\n", "")
+		return strings.ReplaceAll(out, "\n", "")
 	}
 	made := curl("-u", "KEY:", "-d", `{"pattern":"servers.*.<<rest>>","output":"servers.all.<rest>"}`, "http://"+host+"/v1/aggregates/")
 	var answer struct{ ID, URL string }

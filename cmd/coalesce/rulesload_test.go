@@ -27,7 +27,7 @@ func TestRulesUnderLoad(t *testing.T) {
 	out := newSink(t)
 	d := start(t, settings{
 		rules: write(t, t.TempDir(), "rules.conf", "file.<s> (3600) = count l.<s>.*\n"), upstream: out.address,
-		config: "[api_rules]\nperiod = \"1h\"\nforward_views = [\"obvs\"]\n", flags: []string{"--forward-all=false"},
+		config: "[api_rules]\nperiod = \"1h\"\nforward_views = [\"obvs\"]\n[aggregation]\ngrace = \"1d\"\n", flags: []string{"--forward-all=false"},
 	})
 	a := newRuleAPI(t, d)
 	a.create("l.<s>.*", "stays.<s>")

@@ -3,14 +3,14 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"maps"
-	"math/rand/v2"
 	"net"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/coalesce-metrics/coalesce/internal/heldport"
 )
 
 // sink is a destination. It keeps every whole line that it gets.
@@ -42,56 +42,22 @@ func (r *received) last(key string) string {
 	return ""
 }
 
-// newSink listens on a TCP port.
+// newSink listens on a TCP port, which nobody else takes while it does not.
 func newSink(t *testing.T) *sink {
 	t.Helper()
-	ln := fixedPort(t)
 	s := &sink{
-		t: t, address: ln.Addr().String(), conns: make(map[net.Conn]bool), changed: make(chan struct{}),
+		t: t, address: heldport.New(t), conns: make(map[net.Conn]bool), changed: make(chan struct{}),
 		seen: received{count: make(map[string]int), values: make(map[string][]string)},
 	}
-	s.serve(ln)
+	s.up()
 	t.Cleanup(func() { s.cut(); s.running.Wait() })
 	return s
 }
 
-// fixedPorts has the ports that fixedPort has given out.
-var fixedPorts sync.Map
-
-// fixedPort listens on a port of its own, which stays free when the listener is
-// closed: it is outside the range from which the kernel gives ports to clients,
-// so that nobody takes it meanwhile, and a dialler never meets itself.
-func fixedPort(t *testing.T) net.Listener {
-	t.Helper()
-	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000))
-		if _, given := fixedPorts.LoadOrStore(address, true); given {
-			continue
-		}
-		if ln, err := net.Listen("tcp", address); err == nil {
-			return ln
-		}
-	}
-	t.Fatal("no free port")
-	return nil
-}
-
-// deadAddress returns where nobody listens.
-func deadAddress(t *testing.T) string {
-	t.Helper()
-	ln := fixedPort(t)
-	ln.Close()
-	return ln.Addr().String()
-}
-
-// up listens again.
+// up listens, again after down or cut.
 func (s *sink) up() {
 	s.t.Helper()
-	ln, err := net.Listen("tcp", s.address)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.serve(ln)
+	s.serve(heldport.Listen(s.t, s.address))
 }
 
 func (s *sink) serve(ln net.Listener) {

@@ -69,13 +69,6 @@ func (d *daemon) newState(names *naming.Policy) error {
 	return err
 }
 
-// beatInterval is the time between two signs of life. A run that is killed has
-// taken datapoints since its last one, for beatSpan if the next one was late.
-const (
-	beatInterval = 500 * time.Millisecond
-	beatSpan     = 2 * beatInterval
-)
-
 // readDir returns the checkpoint of the last run, if it stopped in order, and
 // else the time up to which it may have taken datapoints.
 func (d *daemon) readDir() (checkpoint []byte, notBefore float64, err error) {
@@ -162,33 +155,10 @@ func (d *daemon) takeOver() error {
 	if d.dir == nil {
 		return nil
 	}
-	if err := errors.Join(d.dir.Beat(unixNow()), d.dir.DropCheckpoint()); err != nil {
+	if err := errors.Join(d.heart.beat(), d.dir.DropCheckpoint()); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	return nil
-}
-
-// beat records again and again that this run is alive.
-func (d *daemon) beat(ctx context.Context) {
-	tick := time.NewTicker(beatInterval)
-	defer tick.Stop()
-	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		err := d.dir.Beat(unixNow())
-		if (err != nil) != failing {
-			failing = err != nil
-			if failing {
-				d.log.Error("the data directory cannot be written to", "err", err)
-			} else {
-				d.log.Info("the data directory can be written to again")
-			}
-		}
-	}
 }
 
 // saveCells puts open and amendable buckets on the disk, or emits them.
@@ -198,7 +168,7 @@ func (d *daemon) saveCells() error {
 		return nil
 	}
 	data := d.agg.Checkpoint()
-	err := errors.Join(d.dir.Beat(unixNow()), d.dir.SaveCheckpoint(data))
+	err := errors.Join(d.heart.beat(), d.dir.SaveCheckpoint(data))
 	if err == nil {
 		d.log.Info("saved the checkpoint", "buckets", d.agg.Stats().Buckets, "bytes", len(data))
 		return nil

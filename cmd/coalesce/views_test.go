@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/coalesce-metrics/coalesce/internal/stubborn"
 	"github.com/coalesce-metrics/coalesce/metrics/metricstest"
 )
 
@@ -31,8 +32,7 @@ func (a viewAPI) do(method, path, body string) (status int, text string) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
-	resp, err := client.Do(req)
+	resp, err := stubborn.Client(patience).Do(req)
 	if err != nil {
 		a.t.Error(err)
 		return 0, ""
@@ -216,7 +216,7 @@ func TestViews(t *testing.T) {
 
 // isReport says whether some timestamp has these values in the end.
 func isReport(r *received, want map[string]string) bool {
-	for at := r.newest; at > r.newest-10; at-- {
+	for at := r.newest; at > r.newest-600; at-- {
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(want)), func(name string) bool {
 			return r.last(fmt.Sprintf("aggregates.views.%s %d", name, at)) != want[name]
 		}) {
@@ -246,8 +246,8 @@ func TestViewsPage(t *testing.T) {
 	var command, series []string
 	answered := func(want string) {
 		t.Helper()
-		text, err := exec.Command("sh", "-c", strings.ReplaceAll(command[0], "curl ", "curl -sS ")).CombinedOutput()
-		if got := alike(string(text)); err != nil || got != alike(want) {
+		text, err := curled("sh", "-c", strings.ReplaceAll(command[0], "curl ", "curl -sS "))
+		if got := alike(text); err != nil || got != alike(want) {
 			t.Errorf("%s: %s %v, want\n%s", command[0], got, err, want)
 		}
 	}

@@ -111,7 +111,7 @@ func TestProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Stop(0)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := p.WaitIdle(ctx); err != nil {
 		t.Fatal(err)
@@ -119,10 +119,10 @@ func TestProcess(t *testing.T) {
 	if now, peak, err := p.Memory(); err != nil || now <= 0 || peak < now {
 		t.Errorf("memory %d, peak %d, %v", now, peak, err)
 	}
-	if err := p.Stop(5 * time.Second); err != nil {
+	if err := p.Stop(2 * time.Minute); err != nil {
 		t.Error(err)
 	}
-	if err := p.Stop(5 * time.Second); err != nil {
+	if err := p.Stop(2 * time.Minute); err != nil {
 		t.Errorf("second stop: %v", err)
 	}
 	err = p.Wait(ctx, "never", func() (bool, error) { return false, nil })
@@ -139,7 +139,7 @@ func TestStopKills(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Stop(0)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := p.Wait(ctx, "its trap is set", func() (bool, error) {
 		_, err := os.Stat(dir + "/ready")
