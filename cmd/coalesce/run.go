@@ -32,7 +32,7 @@ func newRun() *cobra.Command {
 	f.String("listen", d.Listen, "address for plaintext over TCP and UDP; empty is none")
 	f.String("listen-pickle", d.ListenPickle, "address for pickle over TCP; empty is none")
 	f.String("http", d.HTTP.Listen, "address for HTTP; empty is none")
-	f.String("upstream", "", "destinations, separated by commas: host:port, pickle://host:port, tls://…, udp://…, unix:///path, stdout:")
+	f.String("upstream", "", "destinations, separated by commas: host:port, pickle://host:port, tls://…, udp://…, unix:///path, whisper:///dir, stdout:")
 	f.Bool("forward-all", true, "send the datapoints themselves upstream, too")
 	f.String("prefix", d.Prefix, "what every output begins with; empty leaves names as written")
 	f.String("data", d.Data, "data directory; empty keeps nothing on disk")
