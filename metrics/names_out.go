@@ -57,11 +57,11 @@ func eachRule[T uint64 | int](value func(r *aggregator.RuleStats) T) func(*snaps
 
 var ruleFamilies = []family{{
 	name: "rule_datapoints_matched_total", kind: counter, labels: ruleLabels,
-	help: "Datapoints that the rule matches; those of an open bucket are counted when it closes.",
+	help: "Datapoints that the rule matches; those of an open bucket are counted when it closes, those dropped under outputs_full not at all.",
 	read: eachRule(func(r *aggregator.RuleStats) uint64 { return r.Matched }),
 }, {
 	name: "rule_datapoints_dropped_total", kind: counter, labels: ruleLabels,
-	help: "Datapoints that the rule matches and that are not in its aggregate.",
+	help: "Datapoints that the rule matches and that are not in its aggregate, those dropped under outputs_full aside.",
 	read: eachRule(func(r *aggregator.RuleStats) uint64 { return r.Dropped }),
 }, {
 	name: "rule_datapoints_late_total", kind: counter, labels: ruleLabels,

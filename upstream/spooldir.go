@@ -29,7 +29,7 @@ func (u *Upstream) strays() {
 	}
 	for _, e := range entries {
 		if e.IsDir() && !used[e.Name()] {
-			u.cfg.Logger.Warn("a spool belongs to no destination with WhenFull spool; its rows stay there",
+			u.cfg.Logger.Warn("a spool belongs to no destination with when_full spool; its rows stay there",
 				"directory", filepath.Join(u.cfg.Spool.Dir, e.Name()))
 		}
 	}

@@ -170,8 +170,11 @@ func (e *explainer) print(m *matched) error {
 }
 
 func goesTo(destinations []string) string {
-	if len(destinations) == 0 {
-		return ""
+	switch {
+	case destinations == nil:
+		return "" // without a configuration
+	case len(destinations) == 0:
+		return "  to no destination"
 	}
 	return "  to " + strings.Join(destinations, ", ")
 }

@@ -84,3 +84,21 @@ to = ["b"]
 }
 
 func replaceDir(text, dir string) string { return strings.ReplaceAll(text, "DIR", dir) }
+
+// A row that no route takes is shown to go nowhere, not to be unknown where it goes.
+func TestExplainUnrouted(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "r.conf", "a (60) = sum x\n")
+	conf := write(t, dir, "c.toml", "rules = \"r.conf\"\nupstream = [\"h:1\"]\n[[route]]\npattern = \"^y\"\nto = [\"h:1\"]\n")
+	out, report, err := execute("", "match", "--config", conf, "--json", "x")
+	want := `{"metric":"x","name":"x","outputs":[{"output":"aggregates.a","method":"sum","period":60,"line":1,"fields":{},"destinations":[]}],` +
+		`"forward":{"name":"x","destinations":[]}}` + "\n"
+	if err != nil || out != want {
+		t.Errorf("--json: %v %s\n%swant\n%s", err, report, out, want)
+	}
+	out, _, err = execute("", "match", "--config", conf, "x")
+	want = "x\n  aggregates.a  sum of 60 s  (DIR/r.conf:1)  to no destination\n  is forwarded as x  to no destination\n"
+	if want = replaceDir(want, dir); err != nil || out != want {
+		t.Errorf("text: %v\n%swant\n%s", err, out, want)
+	}
+}

@@ -29,7 +29,7 @@ type matchedOutput struct {
 	Period       int64             `json:"period"`
 	Line         int               `json:"line"`
 	Fields       map[string]string `json:"fields"`
-	Destinations []string          `json:"destinations,omitempty"`
+	Destinations []string          `json:"destinations,omitzero"`
 
 	file string
 }

@@ -81,8 +81,11 @@ func (d *daemon) readDir() (checkpoint []byte, notBefore float64, err error) {
 	}
 	if checkpoint == nil && alive > 0 {
 		d.unclean = alive
-		d.log.Warn("the last run did not stop in order: its open buckets are lost, and of buckets that began before its end only those are taken in that the store has, or never got",
-			"last_alive", unixTime(alive))
+		text := "of buckets that began before its end only those are taken in that the store has, or never got"
+		if at := d.cfg.Store.At; at == "off" || at == "memory" || d.cfg.Aggregation.WriteBack > 0 {
+			text = "buckets that began before its end are refused as too_old"
+		}
+		d.log.Warn("the last run did not stop in order: its open buckets are lost, and "+text, "last_alive", unixTime(alive))
 	}
 	if alive > 0 {
 		notBefore = alive + beatSpan.Seconds()
