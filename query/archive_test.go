@@ -192,6 +192,62 @@ func TestPartsWithinLongerCells(t *testing.T) {
 	}
 }
 
+// byStep is an archive whose cells came in with one period, and whose series now has
+// another.
+type byStep map[int64][]archive.Bucket
+
+func (a byStep) Tiers(period int64) []archive.Tier {
+	return []archive.Tier{{Step: period, Retention: 1000}, {Step: 60, Retention: 1000}}
+}
+
+func (a byStep) Cells(_ context.Context, series []string, step, from, until int64) ([][]archive.Bucket, error) {
+	all := make([][]archive.Bucket, len(series))
+	for i := range all {
+		for _, b := range a[step] {
+			if b.Start >= from && b.Start < until {
+				all[i] = append(all[i], b)
+			}
+		}
+	}
+	return all, nil
+}
+
+// Where the period of a series has changed, a part that is late takes nothing from a
+// longer cell, which is made of cells of the former period.
+func TestPartsOfAFormerPeriod(t *testing.T) {
+	former := byStep{}
+	for start := int64(60); start < 120; start += 10 {
+		former[10] = append(former[10], stored(start, 60, 40))
+	}
+	minute := stored(60)
+	for _, b := range former[10] {
+		minute.Cell.Merge(&b.Cell)
+	}
+	minute.Step, minute.Values = 60, nil
+	former[60] = []archive.Bucket{minute}
+	for name, c := range map[string]struct {
+		period int64 // of the bucket that is held
+		want   float64
+	}{
+		"the former": {10, 601},
+		"the new":    {30, 600}, // until the archive has put them together
+	} {
+		t.Run(name, func(t *testing.T) {
+			late := bucket(60, c.period, cell.Sum, 1)
+			late.Part = true
+			cfg := config(held{"a": {late, bucket(120, 30, cell.Sum, 7)}})
+			cfg.Archive = former
+			got, err := engine(t, cfg).Fetch(context.Background(), request(59, 170, 2, "a:sum"))
+			if err != nil || len(got) != 1 {
+				t.Fatal(got, err)
+			}
+			if diff := cmp.Diff([]float64{c.want, 7}, got[0].Values, cmpopts.EquateNaNs()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 // What has come late counts once, whatever is done with it while a query reads.
 func TestPartsThatAreStoredMeanwhile(t *testing.T) {
 	part, whole := bucket(60, 10, cell.Sum, 1), bucket(60, 10, cell.Sum, 60, 40, 1)

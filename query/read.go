@@ -10,7 +10,6 @@ import (
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/archive"
-	"github.com/coalesce-metrics/coalesce/catalog"
 	"github.com/coalesce-metrics/coalesce/cell"
 )
 
@@ -57,17 +56,17 @@ func (f *fetch) cells(p *plan, r ref, stored map[string][]archive.Bucket) ([]arc
 		return cells, method
 	}
 	held := make([]archive.Bucket, len(found))
-	var news []int64 // where those start that the archive has not got as they are
+	var news []aggregator.Bucket // those that the archive has not got as they are
 	for i, h := range found {
 		if h.Method != 0 {
 			method = h.Method // of the rule as it is now
 		}
 		held[i] = archive.Bucket{Start: h.Start, Step: h.Period, Cell: h.Cell, Values: h.Values}
 		if !h.Kept {
-			news = append(news, h.Start)
+			news = append(news, h)
 		}
 	}
-	cells, _ = f.refine(p, r.entry, cells, news)
+	cells, _ = f.refine(r.entry.Series, cells, news)
 	whole := held[:0]
 	for i, h := range found {
 		if !h.Part || f.complete(&held[i], cells) {
@@ -83,13 +82,13 @@ func (f *fetch) cells(p *plan, r ref, stored map[string][]archive.Bucket) ([]arc
 func (f *fetch) held(p *plan, r ref, stored []archive.Bucket) ([]archive.Bucket, []aggregator.Bucket) {
 	for {
 		found, _ := f.engine.cfg.Held(r.row, p.grid.first, p.grid.until)
-		var late []int64
+		var late []aggregator.Bucket
 		for _, h := range found {
 			if h.Part && !h.Kept {
-				late = append(late, h.Start)
+				late = append(late, h)
 			}
 		}
-		refined, changed := f.refine(p, r.entry, stored, late)
+		refined, changed := f.refine(r.entry.Series, stored, late)
 		if !changed {
 			return stored, found
 		}
@@ -97,30 +96,47 @@ func (f *fetch) held(p *plan, r ref, stored []archive.Bucket) ([]archive.Bucket,
 	}
 }
 
-// refine puts the cells of a series' own period in the place of longer ones, where a
-// held bucket that starts there has something that these are to be made anew of.
-func (f *fetch) refine(p *plan, e catalog.Entry, cells []archive.Bucket, starts []int64) (refined []archive.Bucket, changed bool) {
-	if len(starts) == 0 || p.step <= e.Period || f.engine.cfg.Archive == nil {
+// refine puts the cells of a held bucket's own period in the place of longer ones in
+// which it starts, where these are to be made anew of it.
+func (f *fetch) refine(series string, cells []archive.Bucket, news []aggregator.Bucket) (refined []archive.Bucket, changed bool) {
+	if len(news) == 0 || f.engine.cfg.Archive == nil {
 		return cells, false
 	}
-	own := f.engine.cfg.Archive.Tiers(e.Period)[0].Retention // older ones may be there in part
 	for _, c := range cells {
-		stale := c.Step > e.Period && slices.ContainsFunc(starts, func(start int64) bool {
-			return start >= c.Start && start < c.Start+c.Step
+		i := slices.IndexFunc(news, func(h aggregator.Bucket) bool {
+			return h.Period < c.Step && h.Start >= c.Start && h.Start < c.Start+c.Step
 		})
-		if !stale || float64(c.Start) <= f.now-float64(own) {
+		if i < 0 {
 			refined = append(refined, c)
 			continue
 		}
-		finer, err := f.engine.cfg.Archive.Cells(f.ctx, []string{e.Series}, e.Period, c.Start, c.Start+c.Step)
-		if err != nil || len(finer) != 1 {
-			refined = append(refined, c) // better than nothing
+		finer, ok := f.finer(series, news[i].Period, c)
+		if !ok {
+			refined = append(refined, c) // better than less
 			continue
 		}
-		refined = append(refined, finer[0]...)
+		refined = append(refined, finer...)
 		changed = true
 	}
 	return refined, changed
+}
+
+// finer returns the cells of a period that a longer one is made of, and whether that
+// is all of it: some may have expired, or have come in with another period.
+func (f *fetch) finer(series string, period int64, long archive.Bucket) ([]archive.Bucket, bool) {
+	kept := f.engine.cfg.Archive.Tiers(period)[0].Retention
+	if float64(long.Start) <= f.now-float64(kept) {
+		return nil, false
+	}
+	all, err := f.engine.cfg.Archive.Cells(f.ctx, []string{series}, period, long.Start, long.Start+long.Step)
+	if err != nil || len(all) != 1 {
+		return nil, false
+	}
+	var count int64
+	for _, c := range all[0] {
+		count += c.Cell.Count
+	}
+	return all[0], count >= long.Cell.Count
 }
 
 // complete adds to what has come late for a bucket what is stored of it, and says
