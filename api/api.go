@@ -25,7 +25,7 @@ import (
 )
 
 // What a client may take. A handler that needs longer to answer, as profiles
-// do, moves its own deadline.
+// do, moves its own deadline, and its route is [Route.Lasting].
 const (
 	headerTimeout  = 10 * time.Second
 	readTimeout    = 30 * time.Second
@@ -101,6 +101,16 @@ func New(cfg Config) (*Server, error) {
 		byKey:       newLimiter(cfg.Rate, cfg.Burst, cfg.Keys.Len()),
 		byAddress:   newLimiter(cfg.Rate, cfg.Burst, maxClients),
 	}
+	timeout := cmp.Or(cfg.RequestTimeout, writeTimeout)
+	s.http = &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: min(headerTimeout, timeout),
+		ReadTimeout:       min(readTimeout, timeout),
+		WriteTimeout:      timeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          log.New(complaints{cfg.Logger}, "", 0),
+	}
 	seen := make(map[string]bool)
 	for _, r := range cfg.Routes {
 		if err := r.check(); err != nil {
@@ -115,16 +125,6 @@ func New(cfg Config) (*Server, error) {
 	index := indexOf(cfg.Routes)
 	s.routes = append(slices.Clone(cfg.Routes), index)
 	s.mux.Handle("/", s.elsewhere(&index))
-	timeout := cmp.Or(cfg.RequestTimeout, writeTimeout)
-	s.http = &http.Server{
-		Handler:           s,
-		ReadHeaderTimeout: min(headerTimeout, timeout),
-		ReadTimeout:       min(readTimeout, timeout),
-		WriteTimeout:      timeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          log.New(complaints{cfg.Logger}, "", 0),
-	}
 	return s, nil
 }
 

@@ -1,11 +1,13 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/coalesce-metrics/coalesce/keys"
 )
@@ -28,6 +30,9 @@ type Route struct {
 	Open bool
 	// Loopback refuses clients on other machines with 403.
 	Loopback bool
+	// Lasting lets its requests go on after [Config.RequestTimeout]; the context of
+	// others ends then, and their work with it.
+	Lasting bool
 	// Summary is a line for the index.
 	Summary string
 	// Refuse answers requests that do not get to the Handler, with a status and why;
@@ -65,6 +70,9 @@ func (s *Server) add(r Route) {
 	if slices.Contains(r.Methods, http.MethodGet) && !slices.Contains(r.Methods, http.MethodHead) {
 		r.Methods = append(slices.Clone(r.Methods), http.MethodHead)
 	}
+	if !r.Lasting {
+		r.Handler = within(s.http.WriteTimeout, r.Handler)
+	}
 	h := s.admitted(&r)
 	s.mux.Handle(r.Path, h)
 	if r.Below {
@@ -72,6 +80,16 @@ func (s *Server) add(r Route) {
 	} else {
 		s.mux.Handle(r.Path+"/{$}", h)
 	}
+}
+
+// within ends the context of requests after a time: their connections are closed,
+// and nobody waits for what is still being done.
+func within(limit time.Duration, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		ctx, cancel := context.WithTimeout(req.Context(), limit)
+		defer cancel()
+		h.ServeHTTP(w, req.WithContext(ctx))
+	})
 }
 
 // ServeHTTP checks what the route asks of a request and hands it on.

@@ -114,6 +114,34 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
+// What a request has begun ends with its time, even if its client waits on.
+func TestRequestsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan time.Duration, 2)
+		wait := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			start := time.Now()
+			select {
+			case <-r.Context().Done():
+			case <-time.After(5 * writeTimeout):
+			}
+			ended <- time.Since(start)
+		})
+		_, ln := serve(t,
+			Route{Path: "/work", Methods: []string{"GET"}, Handler: wait},
+			Route{Path: "/profile", Methods: []string{"GET"}, Handler: wait, Lasting: true})
+		for path, want := range map[string]time.Duration{"/work": writeTimeout, "/profile": 5 * writeTimeout} {
+			conn := ln.dial()
+			if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			if took := <-ended; took != want {
+				t.Errorf("%s ends after %v, want %v", path, took, want)
+			}
+			conn.Close()
+		}
+	})
+}
+
 func TestHeaderLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, ln := serve(t, testRoutes...)

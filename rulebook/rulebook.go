@@ -146,6 +146,9 @@ func (b *Book) Create(ctx context.Context, owner, pattern, output string) (Rule,
 	}
 	b.changing.Lock()
 	defer b.changing.Unlock()
+	if err := ctx.Err(); err != nil { // it has waited for others for too long
+		return Rule{}, err
+	}
 	r := Rule{Owner: owner, Pattern: pattern, Output: Stored(output), Created: b.cfg.Now().UTC()}
 	if err := b.admit(&r); err != nil {
 		return Rule{}, err

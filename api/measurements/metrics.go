@@ -247,6 +247,7 @@ func (a *API) forget(r *http.Request, names []string) error {
 // question is what is asked about several metrics.
 type question struct {
 	names, exclude []string // with *
+	patterns       int      // how many of them have one
 	change         attributes.Change
 	bad            *failure
 }
@@ -280,7 +281,22 @@ func (a *API) asked(r *http.Request) (*question, error) {
 	return q, nil
 }
 
+// Each name with * is compared with all metrics, while nothing is taken.
+const (
+	maxPatterns = 100
+	maxPattern  = 255 // bytes, as many as a name has
+)
+
 func (q *question) add(key, name string) {
+	if strings.Contains(name, "*") {
+		q.patterns++
+		switch {
+		case len(name) > maxPattern:
+			q.bad = badParam(key, "has a name with * of %d bytes; accepted: at most %d", len(name), maxPattern)
+		case q.patterns > maxPatterns:
+			q.bad = badParam(key, "has one name with * too many; accepted: %d, those of names and exclude together", maxPatterns)
+		}
+	}
 	if key == "names" {
 		q.names = append(q.names, name)
 	} else {

@@ -206,16 +206,20 @@ func TestSeveralMetrics(t *testing.T) {
 		t.Error(w.Code, w.Body, d.names())
 	}
 	for body, want := range map[string]string{
-		`{"period":5}`:                    `"names":["is missing`,
-		``:                                `"names":["is missing`,
-		`{"names":[]}`:                    `"names":["is missing`,
-		`{"names":null}`:                  `"names":["is missing`,
-		`{"names":[1]}`:                   `"names":["has what is no text: 1"]`,
-		`{"names":{"a":1}}`:               `"names":["has what is no text: {\"a\":1}"]`,
-		`{"names":"*","exclude":5}`:       `"exclude":["has what is no text: 5"]`,
-		`{"names":"*","period":"x"}`:      `"period":["\"x\"; accepted`,
-		`{"names":["app.b"],"type":"x"}`:  `"type":["\"x\"; accepted`,
-		`{"names":["app.b"],"period":1}x`: `"request":["body: byte`,
+		`{"period":5}`:              `"names":["is missing`,
+		``:                          `"names":["is missing`,
+		`{"names":[]}`:              `"names":["is missing`,
+		`{"names":null}`:            `"names":["is missing`,
+		`{"names":[1]}`:             `"names":["has what is no text: 1"]`,
+		`{"names":{"a":1}}`:         `"names":["has what is no text: {\"a\":1}"]`,
+		`{"names":"*","exclude":5}`: `"exclude":["has what is no text: 5"]`,
+		// Each is compared with all metrics.
+		`{"names":["x*"` + strings.Repeat(`,"x*"`, 100) + `]}`:                          `"names":["has one name with * too many; accepted: 100`,
+		`{"names":["x*"` + strings.Repeat(`,"x*"`, 98) + `],"exclude":["a*","b","c*"]}`: `"exclude":["has one name with * too many`,
+		`{"names":"` + strings.Repeat("*", 256) + `"}`:                                  `"names":["has a name with * of 256 bytes; accepted: at most 255"]`,
+		`{"names":"*","period":"x"}`:                                                    `"period":["\"x\"; accepted`,
+		`{"names":["app.b"],"type":"x"}`:                                                `"type":["\"x\"; accepted`,
+		`{"names":["app.b"],"period":1}x`:                                               `"request":["body: byte`,
 	} {
 		if w := d.ask("PUT", MetricsPath, body); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s: %d %s", body, w.Code, w.Body)

@@ -46,7 +46,7 @@ func Routes(cfg Config) []api.Route {
 		Path: "/readyz", Methods: get, Open: true, Handler: ready(cfg.Unready),
 		Summary: "200 while the daemon takes datapoints, otherwise 503 with the reason",
 	}, {
-		Path: "/debug/pprof", Below: true, Methods: []string{http.MethodGet, http.MethodPost}, Role: keys.Manage, Loopback: true,
+		Path: "/debug/pprof", Below: true, Methods: []string{http.MethodGet, http.MethodPost}, Role: keys.Manage, Loopback: true, Lasting: true,
 		Handler: http.HandlerFunc(profiles), Summary: "profiles, for `go tool pprof`",
 	}}
 }
