@@ -11,8 +11,9 @@ import (
 	"github.com/coalesce-metrics/coalesce/rules"
 )
 
-// MaxStreams is how many different Streams an Aggregator takes.
-const MaxStreams = 1024
+// MaxStreams is how many different Streams an Aggregator takes. They are known until it
+// ends; there are less than 3000 that the attributes of metrics can ask for.
+const MaxStreams = 4096
 
 // Stream says how the series that measurements are made of are themselves kept.
 type Stream struct {
