@@ -117,8 +117,8 @@ func (o *output) ruled() bool {
 	return r != nil && r.stream == nil && r.pos != gone
 }
 
-// speaks says whether a feed's stream has nothing to say about its output that
-// is not known. The caller holds a.mu, at least for reading.
+// speaks says whether speak has nothing to do: f is of no stream, or of the one that is
+// known to make the output. The caller holds a.mu, at least for reading.
 func (f *feed) speaks() bool {
 	st := f.stream()
 	return st == nil || f.out.stream == st
