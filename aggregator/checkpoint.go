@@ -57,8 +57,9 @@ func (a *Aggregator) Checkpoint() []byte {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := encoder{buf: []byte(checkpointMagic)}
-	e.float(max(a.tick.now, a.cfg.Now()))
-	e.float(a.notBefore)
+	now := a.cfg.Now()
+	e.float(max(a.tick.now, now))
+	e.float(min(a.notBefore, now)) // if that is to come, it is from a clock that was ahead
 	e.span(a.departure)
 	set := a.rules.Load()
 	streams := *a.streams.Load()

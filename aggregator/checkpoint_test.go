@@ -213,6 +213,27 @@ func TestCheckpointCarriesNotBeforeOn(t *testing.T) {
 	k.drops(TooOld, 1)
 }
 
+// A last sign of life that is yet to come was given by a clock that was ahead. It holds
+// until there is a checkpoint, and no longer.
+func TestCheckpointForgetsNotBeforeThatIsToCome(t *testing.T) {
+	k := start(t, 1000, "out (10) = sum in\n", func(cfg *Config) { cfg.NotBefore = 1e9 })
+	k.add("in", 1, 1000)
+	k.drops(TooOld, 1)
+	k.now = 1025
+	data := k.a.Checkpoint()
+	cfg := k.a.cfg
+	cfg.NotBefore = 0
+	k.run(cfg)
+	if err := k.a.Restore(data); err != nil {
+		t.Fatal(err)
+	}
+	k.add("in", 1, 1020)
+	k.drops(TooOld, 1)
+	k.add("in", 1, 1030)
+	k.through(1100)
+	k.want(Row{"out", 1, 1030})
+}
+
 func TestCheckpointOfAClockThatWasAhead(t *testing.T) {
 	k := start(t, 1e6, "out (10) = sum in\n", nil)
 	k.add("in", 1, 1000)

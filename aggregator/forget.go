@@ -13,9 +13,9 @@ const forgetBatch = 256
 // The next datapoint makes the output anew, as if it had never been, and it is announced
 // again. A bucket that was emitted is known as such: it is begun again only if the Archive
 // covers it, which by then should have nothing of it, whatever period and methods it now
-// has. Then it is emitted again with what has come since. Whoever takes the latest value of a row and time has the new one,
-// though of fewer datapoints; whoever adds up what is not emitted again has each
-// datapoint once.
+// has. Then it is emitted again with what has come since. Whoever takes the latest value
+// of a row and time has the new one, though of fewer datapoints; whoever adds up what is
+// not emitted again has each datapoint once.
 func (a *Aggregator) ForgetSeries(names []string) {
 	for some := range slices.Chunk(names, forgetBatch) {
 		a.forgetSome(some)

@@ -81,10 +81,10 @@ func (l *Lane) relearn(name []byte, h series.Hash, stream *ruleState) series.Ref
 	return ref
 }
 
-// owned keeps the matches whose outputs this instance owns; the series itself is
-// kept, and views count it, wherever it comes to. It also says whether the datapoint itself is this
-// instance's to forward, of all that receive it: it belongs to the owner of the
-// first output, or else of its name.
+// owned keeps the matches whose outputs this instance owns, and those of rules that keep
+// the series itself or count it in a view, as they do wherever it comes to. It also says
+// whether the datapoint itself is this instance's to forward, of all that receive it: it
+// belongs to the owner of the first output, or else of its name.
 func (a *Aggregator) owned(matches []rules.Match, name []byte) (kept []rules.Match, mine bool) {
 	first := true
 	kept = matches[:0]

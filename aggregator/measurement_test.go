@@ -203,11 +203,23 @@ func TestStreamRefuses(t *testing.T) {
 	for i := range int64(MaxStreams - 1) {
 		c.stream(Stream{Period: i + 2, Method: cell.Avg})
 	}
-	if _, err := c.a.Stream(sumStream); err == nil || !strings.Contains(err.Error(), "1024") {
+	if _, err := c.a.Stream(sumStream); err == nil || !strings.Contains(err.Error(), "4096") {
 		t.Errorf("one more is %v", err)
 	}
 	if again := c.stream(rawStream); again != first {
 		t.Errorf("the same again has the ID %d, had %d", again, first)
+	}
+	// Those of which nothing is held do not come back.
+	used := Stream{Period: 77, Method: cell.Avg}
+	c.measure(c.stream(used), "m", plain(1, 1000))
+	c.restart("")
+	if n := len(*c.a.streams.Load()); n != 1 {
+		t.Errorf("%d streams after a restart, want the one in use", n)
+	}
+	c.measure(c.stream(used), "m", plain(1, 1000))
+	c.stream(sumStream)
+	if got := c.bucket("m", 924).Cell.Count; got != 2 || len(*c.a.streams.Load()) != 2 {
+		t.Errorf("%d measurements, %d streams", got, len(*c.a.streams.Load()))
 	}
 }
 

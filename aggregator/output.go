@@ -138,6 +138,7 @@ func (f *feed) stream() *ruleState {
 	return nil
 }
 
+// Seconds after and before all others.
 const (
 	forever = math.MaxInt64
 	always  = math.MinInt64

@@ -30,18 +30,13 @@ func (a *Aggregator) Restore(data []byte) error {
 	a.tick.now = d.float()
 	a.notBefore = max(a.notBefore, d.float())
 	a.departure = d.hull()
-	var speakers []*ruleState // nil for rules that are no more
+	by := speakers{known: make(map[int64]*ruleState)}
 	for range d.count() {
-		id := d.text()
-		st := a.ruleByID[id]
-		if s, ok := parseStream(id); ok {
-			st, _ = a.stream(s)
-		}
-		speakers = append(speakers, st)
+		by.ids = append(by.ids, d.text())
 	}
 	var outs []*output
 	for range d.count() {
-		if o := a.restoreOutput(&d, speakers); o != nil {
+		if o := a.restoreOutput(&d, by); o != nil {
 			outs = append(outs, o)
 		}
 	}
@@ -65,7 +60,30 @@ func (a *Aggregator) Restore(data []byte) error {
 	return nil
 }
 
-func (a *Aggregator) restoreOutput(d *decoder, speakers []*ruleState) *output {
+// speakers are the rules and streams of a checkpoint, by their index in it.
+type speakers struct {
+	ids   []string
+	known map[int64]*ruleState // nil for rules that are no more
+}
+
+// speaker returns one of them, or nil. A stream is made only if it is asked for: those of
+// which nothing is held any more need not be known again. The caller holds a.mu.
+func (a *Aggregator) speaker(by speakers, i int64) *ruleState {
+	if i < 0 || i >= int64(len(by.ids)) {
+		return nil
+	}
+	st, known := by.known[i]
+	if !known {
+		st = a.ruleByID[by.ids[i]]
+		if s, ok := parseStream(by.ids[i]); ok {
+			st, _ = a.stream(s)
+		}
+		by.known[i] = st
+	}
+	return st
+}
+
+func (a *Aggregator) restoreOutput(d *decoder, by speakers) *output {
 	name, period := d.text(), d.period()
 	var methods []cell.Method
 	for range d.count() {
@@ -100,12 +118,10 @@ func (a *Aggregator) restoreOutput(d *decoder, speakers []*ruleState) *output {
 	}
 	o.views = flags&flagViews != 0
 	o.timing = timing{grace: d.length(), amend: d.length(), keep: d.length()}
-	if rule >= 0 && rule < int64(len(speakers)) {
-		if st := speakers[rule]; st != nil {
-			o.rule.Store(st)
-			o.inForce = true
-			o.timing = a.timing(st.rule, sp)
-		}
+	if st := a.speaker(by, rule); st != nil {
+		o.rule.Store(st)
+		o.inForce = true
+		o.timing = a.timing(st.rule, sp)
 	}
 	o.gone = nil
 	for range d.count() {

@@ -116,7 +116,8 @@ func (l *Lane) place(f *feed, start int64) *slot {
 	return s
 }
 
-// takeOut hands the lane's part of a bucket to it.
+// takeOut moves what the lane has of b by way of f to b, and returns how many datapoints
+// that is. The caller holds l.mu and out.mu.
 func (l *Lane) takeOut(f *feed, b *bucket) (n int64) {
 	var replaced int64
 	if int(f.num) < len(l.slots) {

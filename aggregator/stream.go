@@ -11,8 +11,9 @@ import (
 	"github.com/coalesce-metrics/coalesce/rules"
 )
 
-// MaxStreams is how many different Streams an Aggregator takes.
-const MaxStreams = 1024
+// MaxStreams is how many different Streams an Aggregator takes. They are known until it
+// ends; there are less than 3000 that the attributes of metrics can ask for.
+const MaxStreams = 4096
 
 // Stream says how the series that measurements are made of are themselves kept.
 type Stream struct {
@@ -116,8 +117,8 @@ func (o *output) ruled() bool {
 	return r != nil && r.stream == nil && r.pos != gone
 }
 
-// speaks says whether a feed's stream has nothing to say about its output that
-// is not known. The caller holds a.mu, at least for reading.
+// speaks says whether speak has nothing to do: f is of no stream, or of the one that is
+// known to make the output. The caller holds a.mu, at least for reading.
 func (f *feed) speaks() bool {
 	st := f.stream()
 	return st == nil || f.out.stream == st

@@ -22,9 +22,10 @@ type Record struct {
 // maxName bounds names, so that a record fits into the journal.
 const maxName = 64 << 10
 
-// Keep takes a closed bucket, in place of what is held of it. It does not wait for
+// Keep takes a closed bucket, in place of what is held of it, and returns whether it
+// does: what no tier shows any more, or none can hold, is dropped. It does not wait for
 // the store or the disk; call Commit before anything relies on it.
-func (a *Archive) Keep(r *Record) {
+func (a *Archive) Keep(r *Record) bool {
 	now := a.cfg.Now()
 	period := r.Series.Period
 	a.mu.Lock()
@@ -32,17 +33,17 @@ func (a *Archive) Keep(r *Record) {
 	a.stats.Kept++
 	if !valid(r) {
 		a.stats.Dropped[Invalid]++
-		return
+		return false
 	}
 	if a.outlived(r, now) {
 		a.stats.Dropped[TooOld]++
-		return
+		return false
 	}
 	p := &a.pending
 	p.arena.scratch = cell.AppendBinary(p.arena.scratch[:0], r.Cell, r.Values)
 	if recordBound(&r.Series, len(p.arena.scratch)) > maxPayload {
 		a.stats.Dropped[Invalid]++
-		return
+		return false
 	}
 	data := p.arena.add(p.arena.scratch)
 	s := r.Series
@@ -67,6 +68,7 @@ func (a *Archive) Keep(r *Record) {
 		a.evict()
 	}
 	a.compact()
+	return true
 }
 
 // valid tells whether a store takes the cell.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -108,6 +110,39 @@ func TestStoreHangs(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 	})
+}
+
+// A clock before the time that the archive began is said to be one, and what to do if it
+// was the other one that was wrong.
+func TestClockBeforeTheArchive(t *testing.T) {
+	w := newWorld(t, memory.New(memory.Options{}), nil)
+	w.cycle()
+	begun := w.now
+	steps := []struct {
+		now          float64
+		wrong, right int // log lines so far
+	}{{begun - hour/2, 0, 0}, {begun - 2*hour, 1, 0}, {begun - hour - 10, 1, 0}, {begun, 1, 1}, {begun - day, 2, 1}}
+	for _, s := range steps {
+		w.now = s.now
+		w.cycle()
+		wrong, right := w.logs.count("clock is before the time"), w.logs.count("clock is past the time")
+		if wrong != s.wrong || right != s.right {
+			t.Errorf("%v s after the beginning: logged %d and %d times, want %d and %d", s.now-begun, wrong, right, s.wrong, s.right)
+		}
+	}
+	// It was right, and is told so.
+	w.a.closeJournal()
+	if err := os.Remove(filepath.Join(w.cfg.Dir, stateName)); err != nil {
+		t.Fatal(err)
+	}
+	w.open()
+	w.fill("m", epoch-day, epoch-day+hour)
+	w.pass(60)
+	w.check()
+	w.checkStored()
+	if v := w.a.view.Load(); v.marks[0] < epoch-day+hour {
+		t.Errorf("rolled up to %v s before", epoch-v.marks[0])
+	}
 }
 
 // Reading goes on from memory, and says so.

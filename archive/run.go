@@ -24,6 +24,7 @@ const (
 // runState is what write cycles remember. Guarded by Archive.work.
 type runState struct {
 	clock      float64 // at the last cycle
+	insane     bool    // it was wrong then, beyond doubt
 	nextExpire float64
 	failing    bool // the store
 	failedAt   time.Time
@@ -175,7 +176,7 @@ func (a *Archive) checkClock(now float64) (sane bool) {
 		r.nextExpire = max(r.nextExpire, now+expireEvery)
 	}
 	v := a.view.Load()
-	if now < float64(v.since)-absurd {
+	if a.doubtClock(now, v.since); r.insane {
 		return false
 	}
 	for _, t := range v.gone {
@@ -191,6 +192,22 @@ func (a *Archive) checkClock(now float64) (sane bool) {
 		}
 	}
 	return true
+}
+
+// doubtClock notes and logs whether the clock shows a time before the archive began, or no
+// more. It may also be that the archive began by a clock that was ahead.
+func (a *Archive) doubtClock(now float64, since int64) {
+	insane := now < float64(since)-absurd
+	if insane == a.run.insane {
+		return
+	}
+	a.run.insane = insane
+	if !insane {
+		a.cfg.Logger.Info("the clock is past the time that the archive began: cells are rolled up and expired again")
+		return
+	}
+	a.cfg.Logger.Error("the clock is before the time that the archive began: until it is set right, cells are neither rolled up nor expired; if it is right, it was ahead then: stop the daemon, remove the file state in the journal, start it",
+		"began", time.Unix(since, 0).UTC().Format(time.RFC3339), "journal", a.cfg.Dir)
 }
 
 // turnBack has nothing wait for a time that the clock showed by mistake: from now on

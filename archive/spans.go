@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Bounds of what is unbounded, such that sums of a few do not overflow.
+// Times after and before all others, such that sums of a few do not overflow.
 const (
 	forever = math.MaxInt64 / 4
 	always  = -forever

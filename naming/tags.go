@@ -26,7 +26,8 @@ func (t tag) named() []byte { return t.text[:t.key] }
 
 // Canonical appends the canonical form of name to dst, which may not overlap name: its tags as ;key=value, sorted, of
 // each key the last. Names in carbon's form (name;key=value) and in OpenMetrics' (name{key="value"}, where no ; stands
-// before the brace) are read; one without tags only loses what ~ it begins with. On an error, which is a *TagError, dst is returned as it was.
+// before the brace) are read; one without tags only loses what ~ it begins with. On an error, which is a *TagError, dst
+// is returned as it was.
 func Canonical(dst, name []byte, s *Scratch) ([]byte, error) {
 	s.tags = s.tags[:0]
 	var err error

@@ -5,8 +5,8 @@ import "slices"
 // Set is an index over rules. It is immutable and safe for concurrent use.
 //
 // Patterns are kept in tries by node. A node's children are literal texts in a map, one wildcard child for "*" and
-// "<field>" alike, and other nodes filed under a text that they begin with, end with or contain. Where a pattern has a gap the trie
-// branches into a second one, walked from the end of the name. Each rule hangs at exactly one place.
+// "<field>" alike, and other nodes filed under a text that they begin with, end with or contain. Where a pattern has a
+// gap the trie branches into a second one, walked from the end of the name. Each rule hangs at exactly one place.
 type Set struct {
 	rules  []*Rule
 	plain  *trie // patterns over the whole series

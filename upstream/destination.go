@@ -39,12 +39,13 @@ type destination struct {
 	spoolWake  chan struct{} // one slot: there is something for the spooler
 	spoolEnded chan struct{} // closed when the spooler has ended
 
-	bufs   [][]byte // the writer's: the batch as bytes
-	arenas [2]arena // by class, the writer's: rows from the disk
+	bufs   [][]byte          // the writer's: the batch as bytes
+	arenas [numClasses]arena // rows from the disk, and copies
 
-	soft, hard bounds // of late and queue together
-	gated      bool   // a full queue shuts the gate
-	chosen     bool   // it is among those that a failover or round-robin route chooses from
+	soft, hard bounds           // of late and queue together
+	split      [numClasses]bool // rows of a class go by name, so that blocks hold others' rows too
+	gated      bool             // a full queue shuts the gate
+	chosen     bool             // it is among those that a failover or round-robin route chooses from
 
 	mu    sync.Mutex // guards all below
 	again queue      // rows that were written and go again, outside of the books
@@ -137,7 +138,7 @@ func (d *destination) push(s span) {
 		d.mu.Unlock()
 		return
 	}
-	d.queue.push(s)
+	d.enqueue(s)
 	lost := d.bound()
 	wake := d.idle
 	d.idle = false
@@ -155,6 +156,22 @@ func (d *destination) push(s span) {
 	if lost > 0 {
 		d.log.Warn("queue full, oldest rows dropped", "datapoints", lost)
 	}
+}
+
+// sharedSpans is how many spans a queue has, before those that come are copied. Each may
+// be all that is needed of its block.
+const sharedSpans = 64
+
+// enqueue adds s to the queue; mu is held. When many wait, small parts of blocks are
+// copied to blocks of the destination's own: they would keep memory from being used again
+// that is many times as large as they are, and that no bound counts.
+func (d *destination) enqueue(s span) {
+	class := classOf(s.kind)
+	if !d.split[class] || d.queue.spans < sharedSpans || s.size() > blockSize/2 {
+		d.queue.push(s)
+		return
+	}
+	d.arenas[class].store(s.bytes(), s.lines, s.kind, d.queue.push)
 }
 
 // signal fills a channel of one slot.

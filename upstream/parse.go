@@ -35,9 +35,9 @@ const accepted = "host:port[:instance], [plaintext|pickle|tls|udp]://host:port[:
 const maxSocketPath = 107
 
 // ParseDestination reads the address of a destination; its settings are left zero.
-// Blanks around it and around the port are
-// ignored, as in carbon; what follows the port's colon is the instance, colons
-// included. Errors quote s and list the accepted forms.
+// Blanks around it and around the port are ignored, as in carbon; what follows the
+// port's colon is the instance, colons included. Errors quote s and list the accepted
+// forms.
 func ParseDestination(s string) (Destination, error) {
 	text := strings.TrimSpace(s)
 	if text == "stdout:" {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/coalesce-metrics/coalesce/route"
 	"pgregory.net/rapid"
 )
 
@@ -264,4 +265,53 @@ func TestQueueMemory(t *testing.T) {
 	if len(q.ring) != 0 {
 		t.Errorf("a ring of %d kept", len(q.ring))
 	}
+}
+
+// A destination that gets few of the rows keeps little more memory than its queue says,
+// however many others the rest is for.
+func TestQueueMemoryWithManyDestinations(t *testing.T) {
+	const maxBytes = 8 * blockSize
+	var names []string
+	r := route.Route{Kinds: route.Both, Mode: route.Hash, ReplicationFactor: 2}
+	for i := range 64 {
+		names = append(names, fmt.Sprintf("a:1:%d", i))
+		r.Destinations = append(r.Destinations, i)
+	}
+	u := newUpstream(t, strings.Join(names, ","), func(c *Config) {
+		c.QueueBytes = 1000 // of those that are of no matter
+		c.Destinations[0].QueueBytes = maxBytes
+		c.Routes = []route.Route{r}
+	})
+	q := &u.dests[0].queue
+	var batch []byte
+	const lines = 3000
+	pad := strings.Repeat("x", 100)
+	for n := 0; q.bytes < maxBytes*9/10; n++ {
+		batch = batch[:0]
+		for i := range lines {
+			batch = fmt.Appendf(batch, "name.%d.%s %d 1\n", i, pad, n)
+		}
+		u.Send(batch, lines, Kind(n%2))
+	}
+	blocks := map[*block]bool{}
+	last := map[string]int{}
+	for i := range q.spans {
+		s := q.at(i)
+		blocks[s.block] = true
+		if bytes.Count(s.bytes(), newline) != s.lines {
+			t.Fatalf("span %d has %d lines, says %d", i, bytes.Count(s.bytes(), newline), s.lines)
+		}
+		for line := range bytes.Lines(s.bytes()) {
+			var value int
+			name, rest, _ := strings.Cut(string(line), " ")
+			if _, err := fmt.Sscanf(rest, "%d 1\n", &value); err != nil || last[name] > value {
+				t.Fatalf("%q after %d (%v)", line, last[name], err)
+			}
+			last[name] = value
+		}
+	}
+	if most := maxBytes/blockSize + sharedSpans + 3; q.bytes > maxBytes || len(blocks) > most {
+		t.Errorf("%d bytes in %d blocks, want about %d in at most %d", q.bytes, len(blocks), maxBytes, most)
+	}
+	stopWithin(u, 0)
 }

@@ -96,6 +96,9 @@ func (u *Upstream) prepare() {
 	for i, d := range u.dests {
 		d.chosen = chosen.Has(i)
 		d.gated = d.to.WhenFull == Block && (raw.Has(i) || len(u.cfg.Routes) == 0)
+		for class, c := range u.router.fixed {
+			d.split[class] = !c.ok
+		}
 	}
 	for class, c := range u.router.fixed {
 		if c.ok {

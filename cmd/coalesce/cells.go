@@ -128,10 +128,13 @@ func (c *cells) Covers(period, start int64) aggregator.Cover {
 
 // Keep implements aggregator.Archive.
 func (c *cells) Keep(b *aggregator.Closed) {
-	c.arch.Keep(&archive.Record{
+	kept := c.arch.Keep(&archive.Record{
 		Series: store.Series{Name: b.Output, Methods: b.Methods, Period: b.Period, Input: b.Input, Seen: b.Start},
 		Start:  b.Start, Cell: b.Cell, Values: b.Values, CoarseOnly: b.Part,
 	})
+	if !kept {
+		return // the archive would never say that it is forgotten
+	}
 	// Known for as long as the next bucket may take to come.
 	c.add(b.Output, b.Methods, b.Period, b.Input, b.Start+3*b.Period)
 }

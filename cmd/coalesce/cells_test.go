@@ -2,10 +2,13 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
+	"github.com/coalesce-metrics/coalesce/archive"
 	"github.com/coalesce-metrics/coalesce/catalog"
 	"github.com/coalesce-metrics/coalesce/cell"
+	"github.com/coalesce-metrics/coalesce/store/memory"
 )
 
 // A name is known as long as something is held or kept of it, whatever has become of
@@ -44,5 +47,39 @@ func TestNamesComeAndGo(t *testing.T) {
 	want("forgotten")
 	if len(c.methods) != 0 {
 		t.Errorf("methods are still known: %v", c.methods)
+	}
+}
+
+// A name of which the archive keeps nothing, as all that came is older than everything,
+// is known for no longer than its output.
+func TestNamesOfWhatIsNotKept(t *testing.T) {
+	a, err := archive.Open(archive.Config{
+		Store: memory.New(memory.Options{}), Retention: 3600, Cycle: time.Second, MaxPending: 1 << 20, First: true,
+		Now: func() float64 { return 1e9 },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cells{names: catalog.New(100), arch: a, forgets: newForgetting(), methods: map[string][]cell.Method{}}
+	keep := func(o aggregator.Output, start int64) {
+		var x cell.Cell
+		x.Add(1, float64(start))
+		c.announce(o)
+		c.Keep(&aggregator.Closed{Output: o.Name, Methods: o.Methods, Period: o.Period, Start: start, Cell: &x})
+		c.departed(o)
+	}
+	for _, o := range []aggregator.Output{
+		{Name: "one", Methods: []cell.Method{cell.Sum}, Period: 10},
+		{Name: "many.\x00", Methods: []cell.Method{cell.Sum, cell.Max}, Period: 10},
+	} {
+		keep(o, 1e9-7200)
+		if n := c.names.Len(); n != 0 || len(c.methods) != 0 {
+			t.Errorf("%q: %d names are known, and the methods of %d", o.Name, n, len(c.methods))
+		}
+		keep(o, 1e9-60)
+		if n := c.names.Len(); n != len(o.Methods) {
+			t.Errorf("%q is kept: %d names are known", o.Name, n)
+		}
+		c.forgotten(o.Name)
 	}
 }

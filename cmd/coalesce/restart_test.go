@@ -226,6 +226,34 @@ func TestKillAfterSignOfLife(t *testing.T) {
 	}
 }
 
+// A sign of life by a clock that was ahead is said to be one, and is forgotten with the
+// next orderly stop.
+func TestKillByAClockThatWasAhead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	out := newSink(t)
+	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "data"), "alive", fmt.Sprintf("%017.3f\n", float64(time.Now().Unix())+1e7))
+	s := settings{
+		rules: write(t, dir, "rules.conf", "k.<x> (1) = sum k.<x>.* grace=0s\n"),
+		data:  filepath.Join(dir, "data"), upstream: out.address, config: "[store]\nat = \"off\"\n",
+	}
+	d := start(t, s)
+	d.waitLog("the last run's clock was ahead, or this one's is behind: buckets that begin before its last sign of life count as its own; once the clock is right, restart in order")
+	feed(d, out, soon(), "k.a.x 1")
+	await(t, "the datapoint to be refused", nil, func() bool {
+		return scrape(t, d).sum("contributions_dropped_total", "reason", "too_old") == 1
+	})
+	d.stop()
+	d = start(t, s)
+	at := soon()
+	feed(d, out, at, "k.a.x 2")
+	rowsAre(out, at, map[string][]string{"k.a": {"2"}})
+	d.stop()
+}
+
 // A data directory has one daemon; the second neither starts nor does harm.
 func TestSecondDaemon(t *testing.T) {
 	t.Parallel()

@@ -69,6 +69,10 @@ func (d *daemon) newState(names *naming.Policy) error {
 	return err
 }
 
+// aliveSlack is how far ahead of the clock the last sign of life is taken for right, in
+// seconds.
+const aliveSlack = 60
+
 // readDir returns the checkpoint of the last run, if it stopped in order, and
 // else the time up to which it may have taken datapoints.
 func (d *daemon) readDir() (checkpoint []byte, notBefore float64, err error) {
@@ -89,6 +93,10 @@ func (d *daemon) readDir() (checkpoint []byte, notBefore float64, err error) {
 	}
 	if alive > 0 {
 		notBefore = alive + beatSpan.Seconds()
+	}
+	if now := unixNow(); d.unclean > 0 && notBefore > now+aliveSlack {
+		d.log.Error("the last run's clock was ahead, or this one's is behind: buckets that begin before its last sign of life count as its own; once the clock is right, restart in order",
+			"last_alive", unixTime(alive), "now", unixTime(now))
 	}
 	return checkpoint, notBefore, nil
 }
