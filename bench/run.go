@@ -24,7 +24,7 @@ const (
 	inputLimit  = 60 * time.Second // no datapoint is sent after it
 	drainLimit  = 60 * time.Second // to read what was sent
 	outputLimit = 60 * time.Second // to write what follows from it
-	stopLimit   = 5 * time.Second
+	stopLimit   = 30 * time.Second
 )
 
 // A job is one run of one system.

@@ -77,10 +77,10 @@ interval = "0s"
 		}
 		return ""
 	})
-	if !k.kill(d, func() string { return k.whole(c, from) }) {
+	first, whole := k.kill(d, dir, func() string { return k.whole(c, from) })
+	if !whole {
 		return false
 	}
-	first := signOfLife(t, dir)
 
 	d = start()
 	k.start(first)
@@ -89,10 +89,10 @@ interval = "0s"
 	c.kill()
 	const onDisk = 3 * killedApps
 	d.awaitSum(onDisk, "destination_rows_spooled")
-	if !k.kill(d, func() string { return "" }) {
+	second, whole := k.kill(d, dir, func() string { return "" })
+	if !whole {
 		return false
 	}
-	second := signOfLife(t, dir)
 
 	d = start()
 	k.start(second)
@@ -227,8 +227,9 @@ func (k *killedLoad) send() {
 
 // kill kills a daemon under load when nothing has been held up for a while, so that
 // what it has emitted is whole, and says whether that was still so. Something that is
-// unmet is waited for, too.
-func (k *killedLoad) kill(d *daemon, unmet func() string) (whole bool) {
+// unmet is waited for, too. Buckets that begin before refused are too old for the next
+// daemon, which are all that this one has opened.
+func (k *killedLoad) kill(d *daemon, dir string, unmet func() string) (refused float64, whole bool) {
 	k.t.Helper()
 	const calm = 4 * time.Second // in which amendments are emitted
 	began, was := time.Now(), k.accounted(d).sum("datapoints_late_total")
@@ -250,7 +251,9 @@ func (k *killedLoad) kill(d *daemon, unmet func() string) (whole bool) {
 	begun := time.Now()
 	k.pause()
 	d.kill()
-	return !k.heldUp() && time.Since(begun) < time.Second
+	killed := time.Now()
+	refused = signOfLife(k.t, dir)
+	return refused, !k.heldUp() && killed.Sub(begun) < time.Second && refused > float64(killed.UnixNano())/1e9
 }
 
 // heldUp says whether the sender was since the last call.

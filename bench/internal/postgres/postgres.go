@@ -22,7 +22,7 @@ var ErrMissing = errors.New("no initdb in /usr/lib/postgresql/*/bin or the path 
 
 const (
 	startLimit = 30 * time.Second // until it accepts connections
-	stopLimit  = 5 * time.Second
+	stopLimit  = 30 * time.Second
 )
 
 // A Server has its directory and a Unix socket in it, without TCP. It forces what is

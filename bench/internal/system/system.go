@@ -131,7 +131,7 @@ func (s *System) Find(ctx context.Context) error {
 	if command[0] == "" {
 		command[0] = s.Path
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), s.Env...)
