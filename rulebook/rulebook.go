@@ -125,6 +125,17 @@ func (b *Book) List(owner string) []Rule {
 	return all
 }
 
+// Owners returns how many rules each owner has, without those that have none.
+func (b *Book) Owners() map[string]int {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	all := make(map[string]int, len(b.owned))
+	for owner, entries := range b.owned {
+		all[owner] = len(entries)
+	}
+	return all
+}
+
 // Get returns a rule of an owner.
 func (b *Book) Get(owner, id string) (Rule, bool) {
 	b.mu.RLock()

@@ -170,6 +170,9 @@ func TestOwners(t *testing.T) {
 	if diff := cmp.Diff([]string{"x.* aggregates.shared", "y.* aggregates.second"}, s.listed("a")); diff != "" {
 		t.Error(diff)
 	}
+	if diff := cmp.Diff(map[string]int{"a": 2, "b": 1}, s.Owners()); diff != "" {
+		t.Error(diff)
+	}
 	if _, ok := s.Get("b", a); ok {
 		t.Error("b sees a rule of a")
 	}

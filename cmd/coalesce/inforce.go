@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -95,7 +96,28 @@ func (d *daemon) openBook() (err error) {
 		return err
 	}
 	d.force.put(fromAPI, d.book.Rules())
+	d.tellStrays()
 	return nil
+}
+
+// tellStrays tells of rules whose owners cannot ask for them: nobody sees them or
+// can delete them, but they are in force.
+func (d *daemon) tellStrays() {
+	known := map[string]bool{}
+	for _, k := range d.cfg.Keys {
+		known[k.Name] = true
+	}
+	known[""] = len(known) == 0
+	owners := d.book.Owners()
+	for _, owner := range slices.Sorted(maps.Keys(owners)) {
+		switch {
+		case known[owner]:
+		case owner == "":
+			d.log.Warn("rules made over HTTP without a key are in force, and no key sees or deletes them; a start without keys does", "rules", owners[owner])
+		default:
+			d.log.Warn("rules made over HTTP with a key that is gone are in force, and nobody sees or deletes them; a key of that name does", "key", owner, "rules", owners[owner])
+		}
+	}
 }
 
 func (d *daemon) closeBook() error {

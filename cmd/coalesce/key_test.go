@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -295,4 +296,44 @@ func selfSigned(t *testing.T, dir string, serial int64) (tls.Certificate, *x509.
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(text)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: k}, pool
+}
+
+// Rules that no client can ask for any more are told of at the start.
+func TestRulesOfKeysThatAreGone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	rules, data := noRules(t), filepath.Join(dir, "data")
+	first, linesOfFirst := newTestKey(t, "first", "manage")
+	second, linesOfSecond := newTestKey(t, "second", "manage")
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	for _, step := range []struct {
+		lines, key string
+		strays     map[string]float64 // by owner
+	}{
+		{"", "", map[string]float64{}},
+		{linesOfFirst, first, map[string]float64{"": 1}},
+		{linesOfFirst, first, map[string]float64{"": 1}},
+		{linesOfSecond, second, map[string]float64{"": 1, "first": 2}},
+		{"", "", map[string]float64{"first": 2, "second": 1}},
+	} {
+		d := start(t, settings{rules: rules, data: data, config: step.lines})
+		got := map[string]float64{}
+		for _, msg := range []string{
+			"rules made over HTTP without a key are in force, and no key sees or deletes them; a start without keys does",
+			"rules made over HTTP with a key that is gone are in force, and nobody sees or deletes them; a key of that name does",
+		} {
+			for _, l := range d.lines(msg) { // all of them come before it listens
+				owner, _ := l.attrs["key"].(string)
+				got[owner], _ = l.attrs["rules"].(float64)
+			}
+		}
+		if !maps.Equal(got, step.strays) {
+			t.Errorf("%q: told of %v, want %v", step.lines, got, step.strays)
+		}
+		body := ruleBody("a."+rand.Text(), "b")
+		if status, text := askAs(t, client, step.key, "POST", "http://"+d.address("http", "tcp")+"/v1/aggregates/", body); status != 200 {
+			t.Error(status, text)
+		}
+		d.stop()
+	}
 }
