@@ -139,6 +139,8 @@ func TestStatuses(t *testing.T) {
 		"array":               {"POST", "/", `[{"pattern":"a","output":"b"}]`, 400, "body: not an object"},
 		"null":                {"POST", "/", `null`, 400, "body: not an object"},
 		"text":                {"POST", "/", `"a"`, 400, "body: not an object"},
+		"half a character":    {"POST", "/", `{"pattern":"a.\ud800","output":"b"}`, 400, `pattern is "a.\ud800", which has half a character`},
+		"half of an output":   {"POST", "/", `{"pattern":"a.b","output":"\udc00"}`, 400, "half a character"},
 		"not UTF-8":           {"POST", "/", "{\"pattern\":\"a\xff\",\"output\":\"b\"}", 400, "body: not UTF-8"},
 		"no pattern":          {"POST", "/", `{"output":"b"}`, 400, "pattern is missing"},
 		"capital":             {"POST", "/", `{"Pattern":"a","output":"b"}`, 400, "pattern is missing"},
@@ -182,6 +184,12 @@ func TestStatuses(t *testing.T) {
 	}
 	s.want(500, "", "DELETE", "/v1/aggregates/"+s.book.List("")[0].ID, "")
 	s.want(500, "another", "POST", "/v1/aggregates/", `{"pattern":"third","output":"x"}`)
+}
+
+func TestCharactersInTwoHalves(t *testing.T) {
+	if pattern, output, err := parse([]byte(`{"pattern":"\ud83d\ude00.*","output":"\u00e9"}`)); pattern != "😀.*" || output != "é" || err != nil {
+		t.Error(pattern, output, err)
+	}
 }
 
 func TestMethods(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/coalesce-metrics/coalesce/api"
@@ -46,8 +47,11 @@ func parse(body []byte) (pattern, output string, err error) {
 		if err := json.Unmarshal(raw, field.text); err != nil {
 			return "", "", api.BadRequest("%s: %s", field.key, err)
 		}
-		if *field.text == "" {
+		switch {
+		case *field.text == "":
 			return "", "", api.BadRequest("%s is empty; accepted: a text", field.key)
+		case strings.ContainsRune(*field.text, utf8.RuneError): // what a lone \ud800 is read as
+			return "", "", api.BadRequest("%s is %.100s, which has half a character or U+FFFD; accepted: whole ones", field.key, raw)
 		}
 	}
 	return pattern, output, nil
