@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/coalesce-metrics/coalesce/config"
 	"github.com/spf13/cobra"
@@ -119,17 +120,25 @@ func runDaemon(ctx context.Context, cfg *config.Config, log *slog.Logger, stdout
 			}
 			log.Info("stopping", "signal", s.String())
 			stopping, abort := context.WithCancel(context.Background())
-			go func() {
-				for s := range signals {
-					if s != syscall.SIGHUP {
-						log.Warn("stopping at once", "signal", s.String())
-						abort()
-						return
-					}
-				}
-			}()
+			go hurry(signals, log, abort)
 			defer abort()
 			return d.stop(stopping)
+		}
+	}
+}
+
+// sameStop is how long signals are the one that has come already: timeout(1) and some
+// supervisors send it to the process as well as to its group.
+const sameStop = 250 * time.Millisecond
+
+// hurry calls abort when a stop that has just begun is asked for again.
+func hurry(signals <-chan os.Signal, log *slog.Logger, abort func()) {
+	begun := time.Now()
+	for s := range signals {
+		if s != syscall.SIGHUP && time.Since(begun) >= sameStop {
+			log.Warn("stopping at once", "signal", s.String())
+			abort()
+			return
 		}
 	}
 }
