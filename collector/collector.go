@@ -100,7 +100,11 @@ type Client struct {
 func New(cfg Config) (*Client, error) {
 	u, err := url.Parse(cfg.URL)
 	if err != nil {
-		return nil, fmt.Errorf("collector: %w", err)
+		var parse *url.Error
+		if errors.As(err, &parse) {
+			err = parse.Err // without the URL, which may have a key in it
+		}
+		return nil, fmt.Errorf("collector: URL: %w; it must be like http://127.0.0.1:2080", err)
 	}
 	user := u.User
 	u.User = nil // it may be a key, which no message should show

@@ -227,6 +227,8 @@ func TestNewRefuses(t *testing.T) {
 		"another scheme":     {URL: "ftp://key@localhost"},
 		"no host":            {URL: "http:///v1/collect"},
 		"no URL at all":      {URL: "http://[::1"},
+		"an address alone":   {URL: "127.0.0.1:2080"},
+		"a port that is not": {URL: "http://key@localhost:http"},
 		"a negative size":    {URL: "http://localhost", BatchSize: -1},
 		"a negative timeout": {URL: "http://localhost", Timeout: -1},
 		"a tag name":         {URL: "http://localhost", Tags: map[string]string{"name": "x"}},
@@ -236,6 +238,8 @@ func TestNewRefuses(t *testing.T) {
 			t.Errorf("%s is accepted", name)
 		} else if strings.Contains(err.Error(), "key@") {
 			t.Errorf("%s: the error shows the key: %v", name, err)
+		} else if cfg.URL != "http://localhost" && !strings.Contains(err.Error(), "must be like http://127.0.0.1:2080") {
+			t.Errorf("%s: the error does not say what is accepted: %v", name, err)
 		}
 	}
 }

@@ -221,7 +221,7 @@ func (s *nodeSource) record(ctx context.Context, metric string, value float64, t
 		return fmt.Errorf("%w: %w", node.ErrRefused, err)
 	}
 	if at > unixNow()+s.future {
-		return fmt.Errorf("%w: timestamp %v is more than %v s ahead", node.ErrRefused, at, s.future)
+		return fmt.Errorf("%w: timestamp %.0f is more than %v s ahead", node.ErrRefused, at, s.future)
 	}
 	s.collect([]windows.Point{{Name: name, Value: value, Time: at}})
 	return nil
