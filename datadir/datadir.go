@@ -17,7 +17,7 @@ import (
 
 // The files of a data directory.
 const (
-	lockFile       = "lock"       // locked while a daemon runs; holds its pid
+	lockFile       = "lock"       // locked while a daemon runs; holds its pid until it has ended in order
 	aliveFile      = "alive"      // Unix seconds, written again and again
 	checkpointFile = "checkpoint" // see package aggregator for its form
 )
@@ -30,6 +30,7 @@ type Dir struct {
 	path  string
 	lock  *os.File
 	alive *os.File
+	ended bool // what the lock file says after Close
 }
 
 // Open makes the directory if need be (mode 0750) and locks it. It fails if
@@ -52,6 +53,12 @@ func Open(path string) (*Dir, error) {
 		}
 		return nil, fmt.Errorf("locking data directory %s: %w", path, err)
 	}
+	info, err := d.lock.Stat()
+	if err != nil {
+		d.lock.Close()
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	d.ended = info.Size() == 0
 	if err := d.lock.Truncate(0); err == nil {
 		_, err = d.lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 		if err != nil {
@@ -153,5 +160,19 @@ func (d *Dir) sync() error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
+// Ended says whether the last daemon on this directory, if there was one, ended in order.
+// Until SetEnded says otherwise, the next one is told the same.
+func (d *Dir) Ended() bool { return d.ended }
+
+// SetEnded sets what the next daemon is told once this one has closed the directory. If it
+// dies before, it has not ended in order.
+func (d *Dir) SetEnded(ended bool) { d.ended = ended }
+
 // Close unlocks the directory.
-func (d *Dir) Close() error { return errors.Join(d.alive.Close(), d.lock.Close()) }
+func (d *Dir) Close() error {
+	var err error
+	if d.ended {
+		err = d.lock.Truncate(0)
+	}
+	return errors.Join(err, d.alive.Close(), d.lock.Close())
+}

@@ -29,6 +29,45 @@ func TestSecondDaemonIsRefused(t *testing.T) {
 	open(t, path)
 }
 
+// Only the daemon that says so has ended in order, and one that did not begin changes
+// nothing of that.
+func TestEnded(t *testing.T) {
+	path := t.TempDir()
+	for i, step := range []struct {
+		was    bool   // Ended
+		does   string // by SetEnded
+		closes bool
+	}{
+		{true, "", true},
+		{true, "runs", false}, // and dies
+		{false, "", true},
+		{false, "runs and ends", true},
+		{true, "", true},
+		{true, "runs and ends", true},
+		{true, "runs", true},
+		{false, "", false},
+		{false, "", true},
+	} {
+		d := open(t, path)
+		if d.Ended() != step.was {
+			t.Errorf("step %d: ended %v", i, d.Ended())
+		}
+		if step.does != "" {
+			d.SetEnded(false)
+		}
+		if step.does == "runs and ends" {
+			d.SetEnded(true)
+		}
+		if step.closes {
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			d.lock.Close() // as the system does
+		}
+	}
+}
+
 func TestAlive(t *testing.T) {
 	path := t.TempDir()
 	d := open(t, path)

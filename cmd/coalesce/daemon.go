@@ -337,7 +337,11 @@ func (d *daemon) stop(ctx context.Context) error {
 	for _, u := range d.up.Stop(ctx) {
 		err = errors.Join(err, fmt.Errorf("%s for %s could not be sent", count(u.Datapoints, "row"), u.Destination))
 	}
-	err = errors.Join(err, d.web.stop(ctx), d.closeCells(ctx), d.closeDir())
+	err = errors.Join(err, d.web.stop(ctx), d.closeCells(ctx))
+	if d.dir != nil {
+		d.dir.SetEnded(true) // no row is in a queue any more
+	}
+	err = errors.Join(err, d.closeDir())
 	d.log.Info("stopped")
 	return err
 }

@@ -91,10 +91,14 @@ func (d *daemon) readDir() (checkpoint []byte, notBefore float64, err error) {
 		}
 		d.log.Warn("the last run did not stop in order: its open buckets are lost, and "+text, "last_alive", unixTime(alive))
 	}
+	if checkpoint != nil && alive > 0 && !d.dir.Ended() {
+		d.unclean = alive
+		d.log.Warn("the last run was ended while it stopped: its buckets are saved, but rows in its queues may be lost", "last_alive", unixTime(alive))
+	}
 	if alive > 0 {
 		notBefore = alive + beatSpan.Seconds()
 	}
-	if now := unixNow(); d.unclean > 0 && notBefore > now+aliveSlack {
+	if now := unixNow(); checkpoint == nil && notBefore > now+aliveSlack {
 		d.log.Error("the last run's clock was ahead, or this one's is behind: buckets that begin before its last sign of life count as its own; once the clock is right, restart in order",
 			"last_alive", unixTime(alive), "now", unixTime(now))
 	}
@@ -169,6 +173,7 @@ func (d *daemon) takeOver() error {
 	if err := errors.Join(d.heart.beat(), d.dir.DropCheckpoint()); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
+	d.dir.SetEnded(false)
 	return nil
 }
 
