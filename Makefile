@@ -16,16 +16,18 @@ build: ## build bin/coalesce
 run: build ## build and run the daemon with the configuration of this folder
 	bin/coalesce run
 
+# Go's ten minutes for the tests of a package are too few for a slow machine.
+LIMIT := -timeout 60m
 .PHONY: test
 test: ## run all tests
-	go test ./...
+	go test $(LIMIT) ./...
 
 # SQLite is C made Go, with memory of its own: the race detector finds nothing in it,
 # and makes it ten times slower.
 RACE := -race -gcflags=modernc.org/...=-race=false
 .PHONY: race
 race: ## run all tests with the race detector
-	go test $(RACE) ./...
+	go test $(RACE) $(LIMIT) ./...
 
 FUZZTIME := 5s
 .PHONY: fuzz
