@@ -43,7 +43,7 @@ func TestBounds(t *testing.T) {
 		if !c.Add(name, e, 0) {
 			t.Fatalf("a name with many parts is not taken")
 		}
-		if names, err := c.FindSeries([]string{"name!=x", "name=~" + name[:1] + "|", "name=~.|$"}, 0); err == nil {
+		if names, err := c.FindSeries(t.Context(), []string{"name!=x", "name=~" + name[:1] + "|", "name=~.|$"}, 0); err == nil {
 			t.Errorf("%d names for what may be empty", len(names))
 		}
 		c.Remove(name)
@@ -168,14 +168,14 @@ func TestConcurrent(t *testing.T) {
 				if err != nil || !slices.Equal(got, plain) {
 					t.Errorf("Leaves: %q, %v", got, err)
 				}
-				got, err = c.FindSeries([]string{"kind=~stay|gone", "n!=~x"}, 0)
+				got, err = c.FindSeries(t.Context(), []string{"kind=~stay|gone", "n!=~x"}, 0)
 				if err != nil || !slices.Equal(got, tagged) {
 					t.Errorf("FindSeries: %q, %v", got, err)
 				}
-				if _, err := c.FindSeries([]string{"kind=~go", "n=~.*[13579]$"}, 0); err != nil {
+				if _, err := c.FindSeries(t.Context(), []string{"kind=~go", "n=~.*[13579]$"}, 0); err != nil {
 					t.Error(err)
 				}
-				if values, err := c.CompleteValues([]string{"kind=stay"}, "n", "", 1); err != nil || !slices.Equal(values, []string{"00"}) {
+				if values, err := c.CompleteValues(t.Context(), []string{"kind=stay"}, "n", "", 1); err != nil || !slices.Equal(values, []string{"00"}) {
 					t.Errorf("CompleteValues: %q, %v", values, err)
 				}
 				last, n := "", 0

@@ -136,7 +136,7 @@ func BenchmarkFindSeries(b *testing.B) {
 			c := fill(b, "tagged")
 			n := 0
 			for b.Loop() {
-				names, err := c.FindSeries(strings.Split(bc, ","), 0)
+				names, err := c.FindSeries(b.Context(), strings.Split(bc, ","), 0)
 				if err != nil {
 					b.Fatal(err)
 				}

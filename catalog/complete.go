@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -13,8 +14,8 @@ type Value struct {
 }
 
 // Tags returns the tags that series have, sorted, of which filter, a regular expression or empty, matches the
-// beginning. There are at most limit (below 1: no limit).
-func (c *Catalog) Tags(filter string, limit int) ([]string, error) {
+// beginning. There are at most limit (below 1: no limit). The error of ctx ends it.
+func (c *Catalog) Tags(ctx context.Context, filter string, limit int) ([]string, error) {
 	f, err := newFilter(filter)
 	if err != nil {
 		return nil, err
@@ -24,7 +25,7 @@ func (c *Catalog) Tags(filter string, limit int) ([]string, error) {
 		if f.match(tag) {
 			tags = append(tags, tag)
 		}
-		if err := f.overdue(); err != nil {
+		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 	}
@@ -33,27 +34,27 @@ func (c *Catalog) Tags(filter string, limit int) ([]string, error) {
 
 // TagValues returns the values of a tag, sorted, of which filter, a regular expression or empty, matches the
 // beginning. There are at most limit (below 1: no limit). A name without tags is a value of the tag name.
-func (c *Catalog) TagValues(tag, filter string, limit int) ([]Value, error) {
+// The error of ctx ends it.
+func (c *Catalog) TagValues(ctx context.Context, tag, filter string, limit int) ([]Value, error) {
 	f, err := newFilter(filter)
 	if err != nil {
 		return nil, err
 	}
-	return c.listValues(tag, f, limit)
+	return c.listValues(ctx, tag, f, limit)
 }
 
 // CompleteTags returns the tags, sorted, of the series that meet all expressions, under the rules of FindSeries; of
 // all series if there is no expression. Tags that are in an expression, or do not begin with prefix, are left out.
 // There are at most limit (below 1: no limit).
-func (c *Catalog) CompleteTags(exprs []string, prefix string, limit int) ([]string, error) {
+func (c *Catalog) CompleteTags(ctx context.Context, exprs []string, prefix string, limit int) ([]string, error) {
 	if len(exprs) == 0 {
 		return cut(c.tagsWith(prefix), limit), nil
 	}
-	all, err := parseExprs(exprs)
+	s, err := c.search(ctx, exprs)
 	if err != nil {
 		return nil, err
 	}
 	tags := map[string]struct{}{}
-	s := search{c: c, exprs: all}
 	// Names without tags are found by an expression with their only tag.
 	err = s.tagged(func(id uint32) error {
 		for _, p := range c.parts(id) {
@@ -66,7 +67,7 @@ func (c *Catalog) CompleteTags(exprs []string, prefix string, limit int) ([]stri
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range all {
+	for _, e := range s.exprs {
 		delete(tags, e.tag)
 	}
 	return cut(slices.Sorted(maps.Keys(tags)), limit), nil
@@ -75,21 +76,20 @@ func (c *Catalog) CompleteTags(exprs []string, prefix string, limit int) ([]stri
 // CompleteValues returns the values of a tag, sorted, of the series that meet all expressions, under the rules of
 // FindSeries; of all series if there is no expression. Values that do not begin with prefix are left out. There are at
 // most limit (below 1: no limit).
-func (c *Catalog) CompleteValues(exprs []string, tag, prefix string, limit int) ([]string, error) {
+func (c *Catalog) CompleteValues(ctx context.Context, exprs []string, tag, prefix string, limit int) ([]string, error) {
 	if len(exprs) == 0 {
 		var values []string
-		list, err := c.listValues(tag, &filter{prefix: prefix}, limit)
+		list, err := c.listValues(ctx, tag, &filter{prefix: prefix}, limit)
 		for _, v := range list {
 			values = append(values, v.Value)
 		}
 		return values, err
 	}
-	all, err := parseExprs(exprs)
+	s, err := c.search(ctx, exprs)
 	if err != nil {
 		return nil, err
 	}
 	values := map[string]struct{}{}
-	s := search{c: c, exprs: all}
 	err = s.tagged(func(id uint32) error {
 		for _, p := range c.parts(id) {
 			if pair := c.pairs.at(p); pair.tag != c.loose && pair.tag.key == tag && strings.HasPrefix(c.value(p), prefix) {
@@ -130,13 +130,13 @@ func (c *Catalog) tagsWith(prefix string) []string {
 }
 
 // listValues returns the values of a tag that f matches, sorted, at most limit.
-func (c *Catalog) listValues(tag string, f *filter, limit int) ([]Value, error) {
+func (c *Catalog) listValues(ctx context.Context, tag string, f *filter, limit int) ([]Value, error) {
 	var list []Value
 	c.eachValue(tag, f.prefix, func(v Value) bool {
 		if f.match(v.Value) {
 			list = append(list, v)
 		}
-		return len(list) != limit && f.overdue() == nil
+		return len(list) != limit && ctx.Err() == nil
 	})
 	if tag == nameTag {
 		n := len(list)
@@ -144,11 +144,11 @@ func (c *Catalog) listValues(tag string, f *filter, limit int) ([]Value, error) 
 			if f.match(name) {
 				list = append(list, Value{name, 1})
 			}
-			return len(list)-n != limit && f.overdue() == nil
+			return len(list)-n != limit && ctx.Err() == nil
 		})
 		list = mergeValues(list)
 	}
-	if err := f.overdue(); err != nil {
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	return cut(list, limit), nil

@@ -122,11 +122,7 @@ type filter struct {
 	re     *regexp.Regexp // nil: all texts match
 	prefix string
 	seen   map[string]bool
-	size   int // of the program
-	work   int // that may still be done: bytes times size
 }
-
-const maxFilterWork = 1 << 33
 
 func newFilter(text string) (*filter, error) {
 	bad := func(err error) (*filter, error) {
@@ -142,24 +138,17 @@ func newFilter(text string) (*filter, error) {
 	if err != nil {
 		return bad(err)
 	}
-	size := programSize(tree)
-	if size > MaxProgram {
+	if size := programSize(tree); size > MaxProgram {
 		return nil, refuse("regular expression %s takes %d instructions, at most %d are accepted", quoteShort(text), size, MaxProgram)
 	}
 	re, err := regexp.Compile("^(?:" + text + ")")
 	if err != nil {
 		return bad(err)
 	}
-	return &filter{re: re, prefix: literalPrefix(tree), seen: map[string]bool{}, size: size, work: maxFilterWork}, nil
+	return &filter{re: re, prefix: literalPrefix(tree), seen: map[string]bool{}}, nil
 }
 
-func (f *filter) match(text string) bool {
-	if f.re == nil {
-		return true
-	}
-	f.work -= f.size * (len(text) + 1)
-	return f.re.MatchString(text)
-}
+func (f *filter) match(text string) bool { return f.re == nil || f.re.MatchString(text) }
 
 // remember is match for texts that may come again.
 func (f *filter) remember(text string) bool {
@@ -172,14 +161,6 @@ func (f *filter) remember(text string) bool {
 		f.seen[text] = m
 	}
 	return m
-}
-
-// overdue is the error of a filter that was matched with too much.
-func (f *filter) overdue() error {
-	if f == nil || f.re == nil || f.work > 0 {
-		return nil
-	}
-	return refuse("regular expression %s takes too long with so many values; narrow it", quoteShort(f.re.String()))
 }
 
 // programSize returns about how many instructions the tree compiles to.

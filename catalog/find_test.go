@@ -311,14 +311,14 @@ func TestManyNames(t *testing.T) {
 		for _, exprs := range [][]string{
 			{"dc=x"}, {"host=~h1"}, {"host=~.*9", "dc=x"}, {"dc!=x", "name=~m"}, {"name=~all.n1"}, {"name!=m", "dc=~."}, {"name=m", "host!=h0001"},
 		} {
-			got, err := c.FindSeries(exprs, 0)
+			got, err := c.FindSeries(t.Context(), exprs, 0)
 			want, _ := n.findSeries(exprs)
 			if d := cmp.Diff(want, got, sameNil); err != nil || d != "" {
 				t.Errorf("%s: %v\n%s", exprs, err, d)
 			}
 		}
 		for _, tag := range []string{"host", nameTag} {
-			got, err := c.TagValues(tag, "h|m|a", 0)
+			got, err := c.TagValues(t.Context(), tag, "h|m|a", 0)
 			want := n.values(n.sorted(func(string) bool { return true }), tag, "")
 			if d := cmp.Diff(want, got, sameNil); err != nil || d != "" {
 				t.Errorf("%s: %v\n%s", tag, err, d)

@@ -150,7 +150,7 @@ func TestModel(t *testing.T) {
 			"series": func(t *rapid.T) {
 				exprs := rapid.SliceOfN(genExpr, 1, 3).Draw(t, "exprs")
 				want, valid := n.findSeries(exprs)
-				got, err := c.FindSeries(exprs, 0)
+				got, err := c.FindSeries(t.Context(), exprs, 0)
 				if bad := (*Error)(nil); errors.As(err, &bad) == valid {
 					t.Fatalf("FindSeries %q: %v", exprs, err)
 				}
@@ -159,11 +159,11 @@ func TestModel(t *testing.T) {
 					return
 				}
 				limit := rapid.IntRange(1, 5).Draw(t, "limit")
-				if _, err = c.FindSeries(exprs, limit); (err != nil) != (len(want) > limit) {
+				if _, err = c.FindSeries(t.Context(), exprs, limit); (err != nil) != (len(want) > limit) {
 					t.Fatalf("FindSeries %q with limit %d: %v", exprs, limit, err)
 				}
 				prefix := rapid.SampledFrom([]string{"", "d", "n", "x"}).Draw(t, "prefix")
-				tags, err := c.CompleteTags(exprs, prefix, limit)
+				tags, err := c.CompleteTags(t.Context(), exprs, prefix, limit)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -171,7 +171,7 @@ func TestModel(t *testing.T) {
 					return slices.ContainsFunc(exprs, func(e string) bool { return exprRE.FindStringSubmatch(e)[1] == tag })
 				}), limit))
 				tag := rapid.SampledFrom([]string{"dc", "host", nameTag}).Draw(t, "tag")
-				values, err := c.CompleteValues(exprs, tag, prefix, limit)
+				values, err := c.CompleteValues(t.Context(), exprs, tag, prefix, limit)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -181,20 +181,20 @@ func TestModel(t *testing.T) {
 				all := n.sorted(func(string) bool { return true })
 				limit := rapid.IntRange(0, 5).Draw(t, "limit")
 				prefix := rapid.SampledFrom([]string{"", "a", "d", "n", "x"}).Draw(t, "prefix")
-				tags, err := c.Tags(prefix, limit)
+				tags, err := c.Tags(t.Context(), prefix, limit)
 				if err != nil {
 					t.Fatal(err)
 				}
 				equal(t, "Tags", tags, cut(n.tags(all, prefix), limit))
-				tags, _ = c.CompleteTags(nil, prefix, limit)
+				tags, _ = c.CompleteTags(t.Context(), nil, prefix, limit)
 				equal(t, "CompleteTags", tags, cut(n.tags(all, prefix), limit))
 				tag := rapid.SampledFrom([]string{"dc", "role", nameTag}).Draw(t, "tag")
-				values, err := c.TagValues(tag, prefix, limit)
+				values, err := c.TagValues(t.Context(), tag, prefix, limit)
 				if err != nil {
 					t.Fatal(err)
 				}
 				equal(t, "TagValues", values, cut(n.values(all, tag, prefix), limit))
-				completed, _ := c.CompleteValues(nil, tag, prefix, limit)
+				completed, _ := c.CompleteValues(t.Context(), nil, tag, prefix, limit)
 				equal(t, "CompleteValues", completed, cut(plainValues(n.values(all, tag, prefix)), limit))
 				metric, _, _ := strings.Cut(anyName(t), ";")
 				equal(t, "ByName "+metric, c.ByName(metric), n.sorted(func(name string) bool { return tagsOf(name)[nameTag] == metric }))

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"math"
 	"slices"
 	"strings"
@@ -10,9 +11,9 @@ import (
 // expression is that of package regexp and must match at the beginning of the value. A series without the tag has the
 // empty value, and at least one expression must not be met by that. The tag name is what stands before the tags, and
 // is the only one of a name without tags. More than limit names (below 1: no limit) are a *[LimitError]; what is wrong
-// with the expressions is an *[Error].
-func (c *Catalog) FindSeries(exprs []string, limit int) ([]string, error) {
-	all, err := parseExprs(exprs)
+// with the expressions is an *[Error]. Regular expressions may take long with many names; the error of ctx ends that.
+func (c *Catalog) FindSeries(ctx context.Context, exprs []string, limit int) ([]string, error) {
+	s, err := c.search(ctx, exprs)
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +24,6 @@ func (c *Catalog) FindSeries(exprs []string, limit int) ([]string, error) {
 		}
 		return nil
 	}
-	s := search{c: c, exprs: all}
 	err = s.tagged(func(id uint32) error {
 		names = append(names, c.taggedName(id))
 		return full()
@@ -44,17 +44,35 @@ func (c *Catalog) FindSeries(exprs []string, limit int) ([]string, error) {
 // search finds what meets expressions. Regular expressions are run while nothing is locked.
 type search struct {
 	c     *Catalog
+	ctx   context.Context
 	exprs []*expr
+	room  int // about how many values they may remember
 }
 
-// overdue is the error of a search in which a regular expression was matched with too much.
-func (s *search) overdue() error {
+// maxSeen bounds what one request remembers, which takes about 50 bytes each.
+const maxSeen = 1 << 20
+
+func (c *Catalog) search(ctx context.Context, exprs []string) (*search, error) {
+	all, err := parseExprs(exprs)
+	return &search{c: c, ctx: ctx, exprs: all, room: maxSeen}, err
+}
+
+// forget makes room for what a batch has to remember.
+func (s *search) forget() {
+	n := 0
 	for _, e := range s.exprs {
-		if err := e.re.overdue(); err != nil {
-			return err
+		if e.re != nil {
+			n += len(e.re.seen)
 		}
 	}
-	return nil
+	if n < s.room {
+		return
+	}
+	for _, e := range s.exprs {
+		if e.re != nil {
+			e.re.seen = map[string]bool{}
+		}
+	}
 }
 
 // tagged yields the series with tags, while the lock is held, until yield fails.
@@ -65,6 +83,7 @@ func (s *search) tagged(yield func(id uint32) error) error {
 	}
 	for len(ids) > 0 {
 		n := min(len(ids), batchSize)
+		s.forget()
 		if err := s.check(ids[:n], yield); err != nil {
 			return err
 		}
@@ -87,6 +106,7 @@ func (s *search) candidates() ([]uint32, error) {
 			}
 		}
 		values = values[:0]
+		s.forget()
 	}
 	if e.plain() {
 		values = append(values, e.value)
@@ -100,7 +120,7 @@ func (s *search) candidates() ([]uint32, error) {
 				flush()
 			}
 		}
-		err = s.overdue()
+		err = s.ctx.Err()
 		return err == nil
 	})
 	flush()
@@ -187,6 +207,9 @@ func (s *search) check(ids []uint32, yield func(id uint32) error) error {
 		value string
 	}
 	for len(ids) > 0 {
+		if err := s.ctx.Err(); err != nil {
+			return err
+		}
 		var open []question
 		var later []uint32
 		err := func() error {
@@ -210,7 +233,7 @@ func (s *search) check(ids []uint32, yield func(id uint32) error) error {
 		}
 		for _, q := range open {
 			q.e.meets(q.value)
-			if err := s.overdue(); err != nil {
+			if err := s.ctx.Err(); err != nil {
 				return err
 			}
 		}
@@ -268,9 +291,11 @@ func (s *search) untagged(yield func(name string) error) error {
 	var err error
 	test := func(name string) bool {
 		for _, e := range conditions {
+			if err = s.ctx.Err(); err != nil {
+				return false
+			}
 			if !e.test(name) {
-				err = s.overdue()
-				return err == nil
+				return true
 			}
 		}
 		err = yield(name)

@@ -1,7 +1,9 @@
 package catalog
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -43,7 +45,7 @@ func TestFindSeries(t *testing.T) {
 		{"equals sign in a value", []string{"hello!=a=b", "blah=blah", "hello=~t"}, []string{tiger}},
 	}
 	for _, tc := range cases {
-		got, err := c.FindSeries(tc.exprs, 0)
+		got, err := c.FindSeries(t.Context(), tc.exprs, 0)
 		slices.Sort(tc.want)
 		if err != nil || !slices.Equal(got, tc.want) {
 			t.Errorf("%s: got %q, %v, want %q", tc.name, got, err, tc.want)
@@ -81,9 +83,9 @@ func TestExprErrors(t *testing.T) {
 	for _, tc := range cases {
 		var bad *Error
 		for what, err := range map[string]error{
-			"FindSeries":     second(c.FindSeries(tc.exprs, 0)),
-			"CompleteTags":   second(c.CompleteTags(tc.exprs, "", 0)),
-			"CompleteValues": second(c.CompleteValues(tc.exprs, "b", "", 0)),
+			"FindSeries":     second(c.FindSeries(t.Context(), tc.exprs, 0)),
+			"CompleteTags":   second(c.CompleteTags(t.Context(), tc.exprs, "", 0)),
+			"CompleteValues": second(c.CompleteValues(t.Context(), tc.exprs, "b", "", 0)),
 		} {
 			if tc.exprs == nil && what != "FindSeries" {
 				continue // asks for all
@@ -93,29 +95,63 @@ func TestExprErrors(t *testing.T) {
 			}
 		}
 	}
-	for what, err := range map[string]error{"Tags": second(c.Tags("(", 0)), "TagValues": second(c.TagValues("b", "(", 0))} {
+	for what, err := range map[string]error{"Tags": second(c.Tags(t.Context(), "(", 0)), "TagValues": second(c.TagValues(t.Context(), "b", "(", 0))} {
 		if bad := (*Error)(nil); !errors.As(err, &bad) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 }
 
-func TestCostlyExpr(t *testing.T) {
+// A search ends with who asked for it, also one in which everything matches.
+func TestSearchEnds(t *testing.T) {
 	c := hold(t, "m;dc=abc", "m;dc=abd", "m")
-	for _, text := range []string{"dc=~ab.$", "name=~m"} {
-		e, err := parseExpr(text)
-		if err != nil {
-			t.Fatal(err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for what, err := range map[string]error{
+		"Tags":                   second(c.Tags(ctx, "d", 0)),
+		"TagValues":              second(c.TagValues(ctx, "dc", "ab.", 0)),
+		"TagValues of names":     second(c.TagValues(ctx, "name", "m", 0)),
+		"FindSeries":             second(c.FindSeries(ctx, []string{"dc=~ab.$"}, 0)),
+		"FindSeries of a value":  second(c.FindSeries(ctx, []string{"dc=abc", "name=~m"}, 0)),
+		"FindSeries of names":    second(c.FindSeries(ctx, []string{"name=~m"}, 0)),
+		"CompleteTags":           second(c.CompleteTags(ctx, []string{"dc=~ab"}, "", 0)),
+		"CompleteValues":         second(c.CompleteValues(ctx, []string{"dc=~ab"}, "dc", "", 0)),
+		"CompleteValues of all":  second(c.CompleteValues(ctx, nil, "dc", "", 0)),
+		"CompleteValues of name": second(c.CompleteValues(ctx, []string{"name=~m"}, "name", "", 0)),
+	} {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: got %v", what, err)
 		}
-		e.re.work = 1
-		s := search{c: c, exprs: []*expr{e}}
-		err = s.tagged(func(uint32) error { return nil })
-		if err == nil {
-			err = s.untagged(func(string) error { return nil })
-		}
-		if bad := (*Error)(nil); !errors.As(err, &bad) || !strings.Contains(bad.Msg, "takes too long with so many values") {
-			t.Errorf("%s: got %v", text, err)
-		}
+	}
+	e, err := parseExpr("name=~m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := search{c: c, ctx: ctx, exprs: []*expr{e}}
+	if err := s.untagged(func(string) error { return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("names without tags: got %v", err)
+	}
+}
+
+// What a search remembers is bounded, and what it forgets is asked again.
+func TestSearchForgets(t *testing.T) {
+	c := New(5 * batchSize)
+	for i := range 5 * batchSize {
+		c.Add(fmt.Sprintf("m;n=%d", i), Entry{}, 0)
+	}
+	e, err := parseExpr("n=~.*[05]$")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := search{c: c, ctx: t.Context(), exprs: []*expr{e}, room: batchSize}
+	found, most := 0, 0
+	err = s.tagged(func(uint32) error {
+		found++
+		most = max(most, len(e.re.seen))
+		return nil
+	})
+	if err != nil || found != batchSize || most > 2*batchSize {
+		t.Errorf("%d found, %d remembered, %v", found, most, err)
 	}
 }
 
@@ -132,27 +168,27 @@ func TestTagLists(t *testing.T) {
 		return s + text(err)
 	}
 	cases := []struct{ name, got, want string }{
-		{"tags", strs(c.Tags("", 100)), "dc host name"},
-		{"tags by filter", strs(c.Tags("h|n", 100)), "host name"},
-		{"tags up to a limit", strs(c.Tags("", 2)), "dc host"},
-		{"values", values(c.TagValues("dc", "", 100)), "w+ x++ "},
-		{"values by filter", values(c.TagValues("dc", "x$", 100)), "x++ "},
-		{"values up to a limit", values(c.TagValues("dc", "", 1)), "w+ "},
-		{"values of an unknown tag", values(c.TagValues("nope", "", 100)), ""},
-		{"names", values(c.TagValues("name", "", 100)), "cpu+++ mem+ plain+ "},
-		{"names up to a limit", values(c.TagValues("name", "", 1)), "cpu+++ "},
-		{"names by filter", values(c.TagValues("name", "p", 100)), "plain+ "},
-		{"complete a tag", strs(c.CompleteTags([]string{"dc=x"}, "", 100)), "host name"},
-		{"complete a tag with a prefix", strs(c.CompleteTags([]string{"dc=x"}, "h", 100)), "host"},
-		{"complete a tag without expressions", strs(c.CompleteTags(nil, "h", 100)), "host"},
-		{"complete a tag of nothing", strs(c.CompleteTags([]string{"dc=nope"}, "", 100)), ""},
-		{"complete a value", strs(c.CompleteValues([]string{"dc=x"}, "host", "", 100)), "y z"},
-		{"complete a value with a prefix", strs(c.CompleteValues([]string{"dc=x"}, "host", "z", 100)), "z"},
-		{"complete a value up to a limit", strs(c.CompleteValues([]string{"dc=x"}, "host", "", 1)), "y"},
-		{"complete a value without expressions", strs(c.CompleteValues(nil, "dc", "", 100)), "w x"},
-		{"complete a value that is asked for", strs(c.CompleteValues([]string{"dc=~w"}, "dc", "", 100)), "w"},
-		{"complete a name", strs(c.CompleteValues([]string{"name=~.+"}, "name", "", 100)), "cpu mem plain"},
-		{"complete a name without expressions", strs(c.CompleteValues(nil, "name", "p", 100)), "plain"},
+		{"tags", strs(c.Tags(t.Context(), "", 100)), "dc host name"},
+		{"tags by filter", strs(c.Tags(t.Context(), "h|n", 100)), "host name"},
+		{"tags up to a limit", strs(c.Tags(t.Context(), "", 2)), "dc host"},
+		{"values", values(c.TagValues(t.Context(), "dc", "", 100)), "w+ x++ "},
+		{"values by filter", values(c.TagValues(t.Context(), "dc", "x$", 100)), "x++ "},
+		{"values up to a limit", values(c.TagValues(t.Context(), "dc", "", 1)), "w+ "},
+		{"values of an unknown tag", values(c.TagValues(t.Context(), "nope", "", 100)), ""},
+		{"names", values(c.TagValues(t.Context(), "name", "", 100)), "cpu+++ mem+ plain+ "},
+		{"names up to a limit", values(c.TagValues(t.Context(), "name", "", 1)), "cpu+++ "},
+		{"names by filter", values(c.TagValues(t.Context(), "name", "p", 100)), "plain+ "},
+		{"complete a tag", strs(c.CompleteTags(t.Context(), []string{"dc=x"}, "", 100)), "host name"},
+		{"complete a tag with a prefix", strs(c.CompleteTags(t.Context(), []string{"dc=x"}, "h", 100)), "host"},
+		{"complete a tag without expressions", strs(c.CompleteTags(t.Context(), nil, "h", 100)), "host"},
+		{"complete a tag of nothing", strs(c.CompleteTags(t.Context(), []string{"dc=nope"}, "", 100)), ""},
+		{"complete a value", strs(c.CompleteValues(t.Context(), []string{"dc=x"}, "host", "", 100)), "y z"},
+		{"complete a value with a prefix", strs(c.CompleteValues(t.Context(), []string{"dc=x"}, "host", "z", 100)), "z"},
+		{"complete a value up to a limit", strs(c.CompleteValues(t.Context(), []string{"dc=x"}, "host", "", 1)), "y"},
+		{"complete a value without expressions", strs(c.CompleteValues(t.Context(), nil, "dc", "", 100)), "w x"},
+		{"complete a value that is asked for", strs(c.CompleteValues(t.Context(), []string{"dc=~w"}, "dc", "", 100)), "w"},
+		{"complete a name", strs(c.CompleteValues(t.Context(), []string{"name=~.+"}, "name", "", 100)), "cpu mem plain"},
+		{"complete a name without expressions", strs(c.CompleteValues(t.Context(), nil, "name", "p", 100)), "plain"},
 		{"by name", strs(c.ByName("cpu"), nil), "cpu cpu;dc=x;host=y cpu;dc=x;host=z"},
 		{"by name with tags", strs(c.ByName("cpu;dc=x;host=y"), nil), ""},
 	}
@@ -188,7 +224,7 @@ func FuzzExpr(f *testing.F) {
 		if (err == nil) && !exprRE.MatchString(text) {
 			t.Fatalf("%q is read", text)
 		}
-		names, err := c.FindSeries([]string{text, "dc=~.*"}, 0)
+		names, err := c.FindSeries(t.Context(), []string{text, "dc=~.*"}, 0)
 		if err != nil {
 			return
 		}

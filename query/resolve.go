@@ -57,7 +57,7 @@ func (f *fetch) byTag(path string) ([]ref, error) {
 	if !ok {
 		return nil, refuse("%.200s: accepted are tag expressions in quotes, such as seriesByTag(\"name=requests\", \"dc=~x\")", path)
 	}
-	found, err := f.engine.cfg.Catalog.FindSeries(exprs, f.engine.cfg.MaxSeries)
+	found, err := f.engine.cfg.Catalog.FindSeries(f.ctx, exprs, f.engine.cfg.MaxSeries)
 	return f.refs(found, View{}), err
 }
 

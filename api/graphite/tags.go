@@ -18,7 +18,7 @@ func (h *handler) tags(c *call) error {
 	if tag := c.below("/tags"); tag != "" {
 		return h.tagValues(c, tag, filter, limit)
 	}
-	names, err := h.cfg.Names.Tags(filter, limit)
+	names, err := h.cfg.Names.Tags(c.r.Context(), filter, limit)
 	if err == nil {
 		err = h.fits(len(names), "tags", "set limit, or filter to a regular expression")
 	}
@@ -36,7 +36,7 @@ func (h *handler) tags(c *call) error {
 }
 
 func (h *handler) tagValues(c *call, tag, filter string, limit int) error {
-	found, err := h.cfg.Names.TagValues(tag, filter, limit)
+	found, err := h.cfg.Names.TagValues(c.r.Context(), tag, filter, limit)
 	if err == nil {
 		err = h.fits(len(found), "values", "set limit, or filter to a regular expression")
 	}
@@ -83,7 +83,7 @@ func (h *handler) findSeries(c *call) error {
 	if len(exprs) == 0 {
 		return refuse("expr is missing; give an expression such as expr=dc=x, as often as needed")
 	}
-	names, err := h.cfg.Names.FindSeries(exprs, h.cfg.MaxNames)
+	names, err := h.cfg.Names.FindSeries(c.r.Context(), exprs, h.cfg.MaxNames)
 	return c.list(names, err)
 }
 
@@ -93,7 +93,7 @@ func (h *handler) completeTags(c *call) error {
 	if err != nil {
 		return err
 	}
-	names, err := h.cfg.Names.CompleteTags(c.all("expr"), c.get("tagPrefix"), limit)
+	names, err := h.cfg.Names.CompleteTags(c.r.Context(), c.all("expr"), c.get("tagPrefix"), limit)
 	if err == nil {
 		err = h.fits(len(names), "tags", "set limit or tagPrefix")
 	}
@@ -110,7 +110,7 @@ func (h *handler) completeValues(c *call) error {
 	if err != nil {
 		return err
 	}
-	values, err := h.cfg.Names.CompleteValues(c.all("expr"), tag, c.get("valuePrefix"), limit)
+	values, err := h.cfg.Names.CompleteValues(c.r.Context(), c.all("expr"), tag, c.get("valuePrefix"), limit)
 	if err == nil {
 		err = h.fits(len(values), "values", "set limit or valuePrefix")
 	}
