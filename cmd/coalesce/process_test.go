@@ -258,6 +258,19 @@ func (p *process) signal(s os.Signal) {
 	}
 }
 
+// hurry tells it, while it stops, to end at once, until it has heard: a signal soon after
+// the first is taken for the same.
+func (p *process) hurry() {
+	p.t.Helper()
+	await(p.t, "it to stop at once", nil, func() bool {
+		if len(p.lines("stopping at once")) > 0 {
+			return true
+		}
+		err := p.cmd.Process.Signal(syscall.SIGTERM)
+		return errors.Is(err, os.ErrProcessDone)
+	})
+}
+
 // wait returns the exit status; it is -1 after a signal.
 func (p *process) wait() int {
 	p.t.Helper()

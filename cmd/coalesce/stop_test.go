@@ -104,7 +104,7 @@ func TestSecondSignal(t *testing.T) {
 				t.Errorf("while it drains /readyz says %d %q", status, body)
 			}
 			checkBalance(t, d)
-			d.signal(syscall.SIGTERM)
+			d.hurry()
 			if code := d.wait(); code != 1 { // long before an hour has passed
 				t.Errorf("exit status %d, want 1 because rows were lost", code)
 			}
@@ -139,7 +139,7 @@ func TestBrokenPipe(t *testing.T) {
 	feed(d, out, 1500000000, "a.b.d 2")
 	d.signal(syscall.SIGTERM)
 	rowsAre(out, 1500000000/3600*3600, map[string][]string{"n": {"2"}})
-	d.signal(syscall.SIGTERM) // the rows for standard output would wait for an hour
+	d.hurry() // the rows for standard output would wait for an hour
 	if code := d.wait(); code != 1 {
 		t.Errorf("exit status %d, want 1 because of rows for standard output", code)
 	}
