@@ -15,7 +15,7 @@ import (
 )
 
 // maxBody is how long a request may be, in bytes before compression. coalesce
-// takes 1 MiB.
+// takes 4 MiB and 20 000 values, of which the shortest takes more than 40 bytes.
 const maxBody = 512 << 10
 
 // Pauses between tries double from the first to the longest.

@@ -118,10 +118,7 @@ func (e *Engine) Fetch(ctx context.Context, r Request) ([]*Series, error) {
 	for _, text := range r.Targets {
 		series, err := f.target(text)
 		if err != nil {
-			if limited.Err() != nil && ctx.Err() == nil {
-				err = refuse("the query took longer than %v; ask for fewer series, or for a shorter range", e.cfg.Timeout)
-			}
-			return nil, clientError(err)
+			return nil, clientError(f.overdue(ctx, err))
 		}
 		for _, s := range series {
 			s.Path = text
@@ -156,6 +153,15 @@ type fetch struct {
 	limit          int  // of the points of a series read, 0 is none
 	series, points int  // read so far
 	incomplete     bool // the store has not given all that it has
+}
+
+// overdue says what an error is about that the end of the time for the request, which
+// came with outer, may have caused.
+func (f *fetch) overdue(outer context.Context, err error) error {
+	if f.ctx.Err() == nil || outer.Err() != nil {
+		return err
+	}
+	return refuse("the query took longer than %v; ask for fewer series, or for a shorter range", f.engine.cfg.Timeout)
 }
 
 // target returns the series of one target.

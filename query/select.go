@@ -45,7 +45,7 @@ func (e *Engine) Select(ctx context.Context, metric string, pick Pick) (*Selecti
 	for i, name := range names {
 		if i%1024 == 0 && limited.Err() != nil {
 			cancel()
-			return nil, s.overdue(limited.Err())
+			return nil, s.fetch.overdue(ctx, limited.Err())
 		}
 		own := tags(name)
 		delete(own, "name")
@@ -101,15 +101,6 @@ func (s *Selection) Shown() int { return s.shown }
 // Close ends the reading. A second Close does nothing.
 func (s *Selection) Close() { s.cancel() }
 
-// overdue says what an error is about that the end of the request's time may have
-// caused.
-func (s *Selection) overdue(err error) error {
-	if s.fetch.ctx.Err() == nil || s.outer.Err() != nil {
-		return err
-	}
-	return refuse("the query took longer than %v; ask for fewer series, or for a shorter range", s.fetch.engine.cfg.Timeout)
-}
-
 // chunk is how many cells are read at a time, if every bucket has one.
 const chunk = 1 << 18
 
@@ -128,7 +119,7 @@ func (s *Selection) Cells(step func(period int64) int64, from, until int64, yiel
 			part.refs = p.refs[first:min(first+some, len(p.refs))]
 			stored, err := f.stored(&part)
 			if err != nil {
-				return s.overdue(err)
+				return f.overdue(s.outer, err)
 			}
 			for i, r := range part.refs {
 				cells, _ := f.cells(&part, r, stored)

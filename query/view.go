@@ -32,20 +32,16 @@ const maxRate = 1_000_000_000
 // ParseView reads a suffix such as avg, sum60 or 95pct.
 func ParseView(text string) (View, bool) {
 	v, ok := plainViews[text]
-	if n, is := strings.CutPrefix(text, "sum"); !ok && is && digits(n) {
+	if n, is := strings.CutPrefix(text, "sum"); !ok && is && isDigits(n) {
 		per, err := strconv.Atoi(n)
 		v, ok = View{method: cell.Sum, per: float64(per)}, err == nil && per >= 1 && per <= maxRate
 	}
-	if n, is := strings.CutSuffix(text, "pct"); !ok && is && len(n) == 2 && digits(n) {
+	if n, is := strings.CutSuffix(text, "pct"); !ok && is && len(n) == 2 && isDigits(n) {
 		percent, _ := strconv.Atoi(n)
 		v, ok = View{percent: percent}, percent > 0
 	}
 	v.Text = text
 	return v, ok
-}
-
-func digits(s string) bool {
-	return s != "" && s[0] != '+' && strings.Trim(s, "0123456789") == ""
 }
 
 // Value reads the view from a cell that is width seconds long, whose rule has a
