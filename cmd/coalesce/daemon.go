@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -71,6 +72,10 @@ type daemon struct {
 
 // unixNow is the one place where the wall clock is read for datapoints.
 func unixNow() float64 { return float64(time.Now().UnixNano()) / 1e9 }
+
+// unixSecond is what replaces a timestamp of -1: a whole second, as some of those
+// who are sent the datapoint refuse a fraction.
+func unixSecond() float64 { return math.Floor(unixNow()) }
 
 // newDaemon makes the parts and starts none of them.
 func newDaemon(cfg *config.Config, log *slog.Logger, stdout io.Writer) (_ *daemon, err error) {
@@ -197,7 +202,7 @@ func (d *daemon) newIngest() (*ingest.Ingest, error) {
 		UDPBuffer:       int(d.cfg.Limits.UDPBuffer),
 		Resolution:      seconds(d.cfg.Limits.TimestampResolution),
 		Acquire:         d.acquire,
-		Now:             unixNow,
+		Now:             unixSecond,
 		Logger:          d.log,
 		RefusedLines:    d.cfg.Log.RefusedLines,
 		RefusedInterval: time.Duration(d.cfg.Log.RefusedInterval),
