@@ -273,6 +273,7 @@ func TestKillWhileStopping(t *testing.T) {
 		data:  filepath.Join(dir, "data"), upstream: out.address, config: quickStore,
 	}
 	d := start(t, s)
+	feed(d, out, history(), "other 1") // it is connected
 	out.down()
 	at := soon()
 	d.send(fmt.Sprintf("k.a.x 40 %d\nk.a.x 2 %d\n", at, at))
