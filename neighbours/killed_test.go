@@ -45,6 +45,8 @@ listen = %q
 listen_pickle = %q
 prefix = ""
 forward_all = false
+[aggregation]
+amend_delay = "100ms"
 [queue]
 reconnect_max = "200ms"
 [[destination]]
@@ -231,7 +233,7 @@ func (k *killedLoad) send() {
 // daemon, which are all that this one has opened.
 func (k *killedLoad) kill(d *daemon, dir string, unmet func() string) (refused float64, whole bool) {
 	k.t.Helper()
-	const calm = 4 * time.Second // in which amendments are emitted
+	const calm = 2 * time.Second // in which amendments are emitted, and followed by other rows
 	began, was := time.Now(), k.accounted(d).sum("datapoints_late_total")
 	k.heldUp()
 	await(k.t, "a quiet moment", func() string {
