@@ -17,10 +17,14 @@ import (
 
 // The files of a data directory.
 const (
-	lockFile       = "lock"       // locked while a daemon runs; holds its pid until it has ended in order
+	lockFile       = "lock"       // locked while a daemon runs; holds its pid, and running until it has ended in order
 	aliveFile      = "alive"      // Unix seconds, written again and again
 	checkpointFile = "checkpoint" // see package aggregator for its form
 )
+
+// running is the second line of the lock file while there is a daemon that has not ended in
+// order, and when it is dead.
+const running = "running"
 
 // maxCheckpoint bounds what is read back, in bytes.
 const maxCheckpoint = 16 << 30
@@ -30,7 +34,7 @@ type Dir struct {
 	path  string
 	lock  *os.File
 	alive *os.File
-	ended bool // what the lock file says after Close
+	ended bool // what the lock file says
 }
 
 // Open makes the directory if need be (mode 0750) and locks it. It fails if
@@ -45,26 +49,22 @@ func Open(path string) (*Dir, error) {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
 	if err := syscall.Flock(int(d.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		pid, _ := os.ReadFile(d.file(lockFile))
+		text, _ := os.ReadFile(d.file(lockFile))
+		pid, _, _ := strings.Cut(string(text), "\n")
 		d.lock.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("data directory %s is in use by another coalesce (pid %s): stop it, or give this one a directory of its own (key data, flag --data)",
-				path, strings.TrimSpace(string(pid)))
+				path, pid)
 		}
 		return nil, fmt.Errorf("locking data directory %s: %w", path, err)
 	}
-	info, err := d.lock.Stat()
+	text, err := os.ReadFile(d.file(lockFile))
+	if err == nil {
+		err = d.SetEnded(!strings.Contains(string(text), running))
+	}
 	if err != nil {
 		d.lock.Close()
-		return nil, fmt.Errorf("data directory: %w", err)
-	}
-	d.ended = info.Size() == 0
-	if err := d.lock.Truncate(0); err == nil {
-		_, err = d.lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
-		if err != nil {
-			d.lock.Close()
-			return nil, fmt.Errorf("data directory %s cannot be written to: %w", path, err)
-		}
+		return nil, fmt.Errorf("data directory %s cannot be used: %w", path, err)
 	}
 	if d.alive, err = os.OpenFile(d.file(aliveFile), os.O_RDWR|os.O_CREATE, 0o640); err != nil {
 		d.lock.Close()
@@ -164,15 +164,19 @@ func (d *Dir) sync() error {
 // Until SetEnded says otherwise, the next one is told the same.
 func (d *Dir) Ended() bool { return d.ended }
 
-// SetEnded sets what the next daemon is told once this one has closed the directory. If it
-// dies before, it has not ended in order.
-func (d *Dir) SetEnded(ended bool) { d.ended = ended }
+// SetEnded sets what the next daemon is told, however this one ends.
+func (d *Dir) SetEnded(ended bool) error {
+	text := strconv.Itoa(os.Getpid()) + "\n"
+	if !ended {
+		text += running + "\n"
+	}
+	// In this order, so that at no time the mark is missing that was there or is to be.
+	if _, err := d.lock.WriteAt([]byte(text), 0); err != nil {
+		return err
+	}
+	d.ended = ended
+	return d.lock.Truncate(int64(len(text)))
+}
 
 // Close unlocks the directory.
-func (d *Dir) Close() error {
-	var err error
-	if d.ended {
-		err = d.lock.Truncate(0)
-	}
-	return errors.Join(err, d.alive.Close(), d.lock.Close())
-}
+func (d *Dir) Close() error { return errors.Join(d.alive.Close(), d.lock.Close()) }

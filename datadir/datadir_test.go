@@ -1,6 +1,7 @@
 package datadir
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,15 +31,19 @@ func TestSecondDaemonIsRefused(t *testing.T) {
 }
 
 // Only the daemon that says so has ended in order, and one that did not begin changes
-// nothing of that.
+// nothing of that, even if it dies. An earlier version wrote no more than its pid.
 func TestEnded(t *testing.T) {
 	path := t.TempDir()
+	if err := os.WriteFile(filepath.Join(path, lockFile), []byte("1234567\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
 	for i, step := range []struct {
 		was    bool   // Ended
 		does   string // by SetEnded
 		closes bool
 	}{
 		{true, "", true},
+		{true, "", false},
 		{true, "runs", false}, // and dies
 		{false, "", true},
 		{false, "runs and ends", true},
@@ -52,11 +57,15 @@ func TestEnded(t *testing.T) {
 		if d.Ended() != step.was {
 			t.Errorf("step %d: ended %v", i, d.Ended())
 		}
+		var err error
 		if step.does != "" {
-			d.SetEnded(false)
+			err = d.SetEnded(false)
 		}
 		if step.does == "runs and ends" {
-			d.SetEnded(true)
+			err = errors.Join(err, d.SetEnded(true))
+		}
+		if err != nil {
+			t.Fatal(err)
 		}
 		if step.closes {
 			if err := d.Close(); err != nil {

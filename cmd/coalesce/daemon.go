@@ -344,7 +344,7 @@ func (d *daemon) stop(ctx context.Context) error {
 	}
 	err = errors.Join(err, d.web.stop(ctx), d.closeCells(ctx))
 	if d.dir != nil {
-		d.dir.SetEnded(true) // no row is in a queue any more
+		err = errors.Join(err, d.dir.SetEnded(true)) // no row is in a queue any more
 	}
 	err = errors.Join(err, d.closeDir())
 	d.log.Info("stopped")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/config"
+	"github.com/coalesce-metrics/coalesce/datadir"
 )
 
 // Where signs of life are late, rows wait for one: otherwise a kill straight after
@@ -60,4 +61,28 @@ func TestRowsDoNotWaitForADisk(t *testing.T) {
 		}
 		(*heart)(nil).fresh()
 	})
+}
+
+// A start that fails on the disk leaves the last run's buckets to the next one.
+func TestTakeOverFails(t *testing.T) {
+	dir, err := datadir.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	full := errors.New("full")
+	d := &daemon{dir: dir, heart: &heart{now: unixNow, sign: func(float64) error { return full }}}
+	if err := dir.SaveCheckpoint([]byte("buckets")); err != nil {
+		t.Fatal(err)
+	}
+	err = d.takeOver()
+	left, _ := dir.Checkpoint()
+	if !errors.Is(err, full) || string(left) != "buckets" || !dir.Ended() {
+		t.Errorf("%v, and the checkpoint is %q, ended %v", err, left, dir.Ended())
+	}
+	d.heart.sign = dir.Beat
+	err = d.takeOver()
+	if left, _ := dir.Checkpoint(); err != nil || left != nil || dir.Ended() {
+		t.Errorf("%v, and the checkpoint is %q, ended %v", err, left, dir.Ended())
+	}
 }

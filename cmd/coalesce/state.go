@@ -170,10 +170,17 @@ func (d *daemon) takeOver() error {
 	if d.dir == nil {
 		return nil
 	}
-	if err := errors.Join(d.heart.beat(), d.dir.DropCheckpoint()); err != nil {
+	// In this order, so that one that fails here leaves the last run's buckets to the next.
+	err := d.heart.beat()
+	if err == nil {
+		err = d.dir.SetEnded(false)
+	}
+	if err == nil {
+		err = d.dir.DropCheckpoint()
+	}
+	if err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	d.dir.SetEnded(false)
 	return nil
 }
 
