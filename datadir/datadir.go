@@ -160,7 +160,8 @@ func (d *Dir) sync() error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// Ended says whether the last daemon on this directory, if there was one, ended in order.
+// Ended says whether the last daemon on this directory, if there was one, ended in order,
+// with nothing left in its queues.
 // Until SetEnded says otherwise, the next one is told the same.
 func (d *Dir) Ended() bool { return d.ended }
 

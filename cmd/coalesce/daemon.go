@@ -339,12 +339,13 @@ func (d *daemon) stop(ctx context.Context) error {
 	err := errors.Join(d.closeBook(), d.closeViews(), d.closeMetrics())
 	d.agg.Tick()
 	err = errors.Join(err, d.saveCells())
-	for _, u := range d.up.Stop(ctx) {
+	unsent := d.up.Stop(ctx)
+	for _, u := range unsent {
 		err = errors.Join(err, fmt.Errorf("%s for %s could not be sent", count(u.Datapoints, "row"), u.Destination))
 	}
 	err = errors.Join(err, d.web.stop(ctx), d.closeCells(ctx))
-	if d.dir != nil {
-		err = errors.Join(err, d.dir.SetEnded(true)) // no row is in a queue any more
+	if d.dir != nil && len(unsent) == 0 {
+		err = errors.Join(err, d.dir.SetEnded(true))
 	}
 	err = errors.Join(err, d.closeDir())
 	d.log.Info("stopped")

@@ -93,7 +93,7 @@ func (d *daemon) readDir() (checkpoint []byte, notBefore float64, err error) {
 	}
 	if checkpoint != nil && alive > 0 && !d.dir.Ended() {
 		d.unclean = alive
-		d.log.Warn("the last run was ended while it stopped: its buckets are saved, but rows in its queues may be lost", "last_alive", unixTime(alive))
+		d.log.Warn("the last run ended with rows in its queues: its buckets are saved, but these rows may be lost", "last_alive", unixTime(alive))
 	}
 	if alive > 0 {
 		notBefore = alive + beatSpan.Seconds()
@@ -133,8 +133,8 @@ func (d *daemon) restore(ac aggregator.Config, checkpoint []byte) (*aggregator.A
 // againPatience is how long a start waits for the store.
 const againPatience = 5 * time.Second
 
-// sendAgain sends the rows of the last periods before a crash to stores, which may
-// have lost them with their connections. It comes before any datapoint, so that
+// sendAgain sends the rows of the last periods before a crash, or a stop that was cut
+// short, to stores, which may have lost them with their connections, or never got them. It comes before any datapoint, so that
 // no older value follows an amended one.
 func (d *daemon) sendAgain(ctx context.Context) {
 	ctx, done := context.WithTimeout(ctx, againPatience)
@@ -155,10 +155,10 @@ func (d *daemon) sendAgain(ctx context.Context) {
 		send()
 	}
 	if err != nil {
-		d.log.Warn("not all rows of the last periods before the crash could be sent again", "err", err)
+		d.log.Warn("not all rows of the last periods could be sent again", "err", err)
 	}
 	if sent > 0 {
-		d.log.Info("sent the rows of the last periods before the crash again", "rows", sent)
+		d.log.Info("sent the rows of the last periods again", "rows", sent)
 	}
 }
 

@@ -262,33 +262,41 @@ func TestQuietLog(t *testing.T) {
 	}
 }
 
-// A daemon that is killed while it stops, its checkpoint saved already, has rows in its
-// queues that nobody got: they are sent by the next one.
-func TestKillWhileStopping(t *testing.T) {
+// A daemon that is killed or told to hurry while it stops, its checkpoint saved already,
+// has rows in its queues that nobody got: they are sent by the next one.
+func TestStopCutShort(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	out := newSink(t)
-	s := settings{
-		rules: write(t, dir, "rules.conf", "k.<x> (1) = sum k.<x>.* grace=0s keep=600\n"),
-		data:  filepath.Join(dir, "data"), upstream: out.address, config: quickStore,
-	}
-	d := start(t, s)
-	feed(d, out, history(), "other 1") // it is connected
-	out.down()
-	at := soon()
-	d.send(fmt.Sprintf("k.a.x 40 %d\nk.a.x 2 %d\n", at, at))
-	await(t, "the cell to be kept", nil, func() bool { return scrape(t, d).sum("cells_kept_total") == 1 })
-	d.signal(syscall.SIGTERM)
-	d.waitLog("saved the checkpoint")
-	d.kill()
-	out.up()
-	d = start(t, s)
-	rowsAre(out, at, map[string][]string{"k.a": {"42"}})
-	d.stop()
-	d = start(t, s)
-	d.stop()
-	rowsAre(out, at, map[string][]string{"k.a": {"42"}})
-	if n := len(d.lines("sent the rows of the last periods before the crash again")); n != 0 {
-		t.Error("rows were sent again after an orderly stop")
+	for name, end := range map[string]func(*process){
+		"killed":  (*process).kill,
+		"hurried": func(d *process) { d.hurry(); d.wait() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			out := newSink(t)
+			s := settings{
+				rules: write(t, dir, "rules.conf", "k.<x> (1) = sum k.<x>.* grace=0s keep=600\n"),
+				data:  filepath.Join(dir, "data"), upstream: out.address, config: quickStore,
+			}
+			d := start(t, s)
+			feed(d, out, history(), "other 1") // it is connected
+			out.down()
+			at := soon()
+			d.send(fmt.Sprintf("k.a.x 40 %d\nk.a.x 2 %d\n", at, at))
+			await(t, "the cell to be kept", nil, func() bool { return scrape(t, d).sum("cells_kept_total") == 1 })
+			d.signal(syscall.SIGTERM)
+			d.waitLog("saved the checkpoint")
+			end(d)
+			out.up()
+			d = start(t, s)
+			rowsAre(out, at, map[string][]string{"k.a": {"42"}})
+			d.stop()
+			d = start(t, s)
+			d.stop()
+			rowsAre(out, at, map[string][]string{"k.a": {"42"}})
+			if n := len(d.lines("sent the rows of the last periods again")); n != 0 {
+				t.Error("rows were sent again after an orderly stop")
+			}
+		})
 	}
 }
