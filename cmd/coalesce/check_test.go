@@ -75,6 +75,10 @@ func TestCheck(t *testing.T) {
 				"DIR/c.toml:4:11: error: destination[0].address = \"tls://h:1\": TLS.CA: DIR/r.conf holds no certificate in PEM form\n",
 			bad: true,
 		},
+		"files of TLS that the daemon does not read": {
+			config: "rules = \"r.conf\"\n[http]\nlisten = \"\"\ntls_cert = \"none.pem\"\ntls_key = \"none.pem\"\n",
+			rules:  "a (60) = sum b\n",
+		},
 		"the flag wins over the key": {
 			config: "rules = \"none.conf\"\n", rules: "a (60) = sum b\n", args: []string{"--rules", "DIR/r.conf"},
 		},

@@ -95,7 +95,9 @@ func tlsProblems(cfg *config.Config, dests []upstream.Destination) (problems con
 			problems = append(problems, tlsProblem(cfg, key, err))
 		}
 	}
-	server("http.tls_cert", certs.Files{CertFile: cfg.HTTP.TLSCert, KeyFile: cfg.HTTP.TLSKey, ClientCAFile: cfg.HTTP.TLSClientCA})
+	if cfg.HTTP.Listen != "" { // else nobody reads them
+		server("http.tls_cert", certs.Files{CertFile: cfg.HTTP.TLSCert, KeyFile: cfg.HTTP.TLSKey, ClientCAFile: cfg.HTTP.TLSClientCA})
+	}
 	for i, l := range cfg.Listeners {
 		server(fmt.Sprintf("listener[%d].tls_cert", i), certs.Files{CertFile: l.TLSCert, KeyFile: l.TLSKey, ClientCAFile: l.TLSClientCA})
 	}
