@@ -74,15 +74,18 @@ type Server struct {
 
 	refused  [NumRefusals]atomic.Uint64
 	requests [5]atomic.Uint64 // by class of status
+	broken   atomic.Uint64
 	panics   atomic.Uint64
 	inFlight atomic.Int64
 }
 
 // Stats is what the server has counted since its start.
 type Stats struct {
-	// Requests counts those answered, by status: 1xx, 2xx and so on. Panics
-	// counts handlers that panicked; they are among Requests as well.
+	// Requests counts those answered, by status: 1xx, 2xx and so on. Broken counts
+	// those that were broken off before the end of the answer, mostly as the client
+	// had gone. Panics counts handlers that panicked; they are among these as well.
 	Requests [5]uint64
+	Broken   uint64
 	Panics   uint64
 	// Refused counts those of Requests that were not admitted, by reason.
 	Refused [NumRefusals]uint64
@@ -172,7 +175,7 @@ func (s *Server) Routes() []Route { return slices.Clone(s.routes) }
 
 // Stats returns the counts.
 func (s *Server) Stats() Stats {
-	stats := Stats{Panics: s.panics.Load(), InFlight: s.inFlight.Load()}
+	stats := Stats{Broken: s.broken.Load(), Panics: s.panics.Load(), InFlight: s.inFlight.Load()}
 	for i := range s.requests {
 		stats.Requests[i] = s.requests[i].Load()
 	}
@@ -193,9 +196,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			p = s.panicked(answer, r, p)
 		}
 		s.inFlight.Add(-1)
-		s.requests[min(max(answer.code(), 100), 599)/100-1].Add(1)
+		status := answer.code()
+		if p == nil {
+			s.requests[min(max(status, 100), 599)/100-1].Add(1)
+		} else {
+			status = answer.status
+			s.broken.Add(1)
+		}
 		s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "client", r.RemoteAddr,
-			"status", answer.code(), "bytes", answer.bytes, "took", time.Since(start), "key", answer.key)
+			"status", status, "bytes", answer.bytes, "took", time.Since(start), "key", answer.key)
 		if p != nil {
 			panic(p)
 		}

@@ -153,7 +153,7 @@ func TestPanic(t *testing.T) {
 	if _, p := get("/gone"); p != http.ErrAbortHandler || log.Len() > 0 {
 		t.Errorf("panic %v, log %s", p, &log)
 	}
-	if got := s.Stats(); got.Panics != 2 || got.InFlight != 0 || got.Requests != [5]uint64{0, 2, 0, 0, 1} {
+	if got := s.Stats(); got.Panics != 2 || got.InFlight != 0 || got.Requests != [5]uint64{0, 0, 0, 0, 1} || got.Broken != 2 {
 		t.Errorf("%+v", got)
 	}
 }

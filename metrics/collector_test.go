@@ -78,7 +78,7 @@ func example() Sources {
 		Unrouted: func() [upstream.NumKinds]int64 { return [upstream.NumKinds]int64{21, 22, 23, 24} },
 		Names:    func() ReloadStatus { return ReloadStatus{OK: true} },
 		HTTP: func() api.Stats {
-			return api.Stats{Requests: [5]uint64{0, 70, 1, 6, 2}, Panics: 1, Refused: [api.NumRefusals]uint64{3, 2, 1}, InFlight: 1}
+			return api.Stats{Requests: [5]uint64{0, 70, 1, 6, 2}, Broken: 4, Panics: 1, Refused: [api.NumRefusals]uint64{3, 2, 1}, InFlight: 1}
 		},
 		Archive: func() archive.Stats {
 			return archive.Stats{
@@ -230,7 +230,7 @@ func TestCollector(t *testing.T) {
 		"destination_peer_closes_total" + dest + "}": 2,
 
 		"http_requests_total{code=1xx}": 0, "http_requests_total{code=2xx}": 70, "http_requests_total{code=3xx}": 1,
-		"http_requests_total{code=4xx}": 6, "http_requests_total{code=5xx}": 2,
+		"http_requests_total{code=4xx}": 6, "http_requests_total{code=5xx}": 2, "http_requests_total{code=none}": 4,
 		"http_requests_refused_total{reason=unauthorized}": 3, "http_requests_refused_total{reason=forbidden}": 2,
 		"http_requests_refused_total{reason=rate}": 1,
 		"http_requests_in_flight":                  1, "http_panics_total": 1,

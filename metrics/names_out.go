@@ -260,7 +260,7 @@ var destinationFamilies = []family{{
 
 var httpFamilies = []family{{
 	name: "http_requests_total", kind: counter, labels: []string{"code"},
-	help: "HTTP requests answered, by class of status code.",
+	help: "HTTP requests, by class of status code; none is those that were broken off before the end of the answer.",
 	read: func(s *snapshot, emit sample) {
 		if s.HTTP == nil {
 			return
@@ -268,6 +268,7 @@ var httpFamilies = []family{{
 		for i, n := range s.http.Requests {
 			emit(float64(n), strconv.Itoa(i+1)+"xx")
 		}
+		emit(float64(s.http.Broken), "none")
 	},
 }, {
 	name: "http_requests_refused_total", kind: counter, labels: []string{"reason"}, series: as("httpRefused"),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"time"
 )
 
 // record handles record_metric.
@@ -29,7 +28,7 @@ func (n *Node) record(ctx context.Context, f fields) error {
 		return err
 	}
 	if !ok || at == -1 { // carbon's word for now
-		at = unix(n.cfg.Now())
+		at = float64(n.cfg.Now().Unix()) // whole, as some of those who are sent the value refuse a fraction
 	}
 	if err := checkName(metric, tags); err != nil {
 		return err
@@ -44,10 +43,6 @@ func (n *Node) record(ctx context.Context, f fields) error {
 		return faultf(crash, "recording failed: %s", err)
 	}
 	return err
-}
-
-func unix(t time.Time) float64 {
-	return float64(t.Unix()) + float64(t.Nanosecond())/1e9
 }
 
 // checkName refuses what cannot be written as name;key=value.

@@ -93,7 +93,7 @@ func (v *values) point() (p Point, err error) {
 	if s.Kind() != jsonscan.Object {
 		return p, fmt.Errorf("it is %.100s; accepted: an object", s.Skip())
 	}
-	p.Value, p.Time = math.NaN(), seconds(v.now)
+	p.Value, p.Time = math.NaN(), second(v.now)
 	var metric string
 	var tags map[string]string
 	var key []byte
@@ -183,7 +183,9 @@ func tagsOf(s *jsonscan.Scanner) (tags map[string]string, err error) {
 	return tags, err
 }
 
-func seconds(t time.Time) float64 { return float64(t.Unix()) + float64(t.Nanosecond())/1e9 }
+// second is what stands for now: a whole one, as some of those who are sent the
+// value refuse a fraction.
+func second(t time.Time) float64 { return float64(t.Unix()) }
 
 // timestamp reads a number of seconds, or RFC 3339 with a zone; null is now.
 func timestamp(raw json.RawMessage, now time.Time) (float64, error) {
@@ -191,7 +193,7 @@ func timestamp(raw json.RawMessage, now time.Time) (float64, error) {
 	if err := json.Unmarshal(raw, &sec); err == nil {
 		switch {
 		case string(raw) == "null" || sec == -1:
-			return seconds(now), nil
+			return second(now), nil
 		case math.Abs(sec) <= maxSecond:
 			return sec, nil
 		}
@@ -199,7 +201,7 @@ func timestamp(raw json.RawMessage, now time.Time) (float64, error) {
 	var s string
 	if err := json.Unmarshal(raw, &s); err == nil && strings.Contains(s, "T") {
 		if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-			return seconds(t), nil
+			return float64(t.Unix()) + float64(t.Nanosecond())/1e9, nil
 		}
 	}
 	return 0, fmt.Errorf("timestamp %.100s; accepted: Unix seconds as a number, or a text in RFC 3339 with a zone", raw)

@@ -172,10 +172,10 @@ func TestCollect(t *testing.T) {
 	}{
 		"one": {`{"metric":"processing_time","value":12.5,"tags":{"operation":"index","status":"success"},"timestamp":1700000000}`,
 			[]Point{{"processing_time;operation=index;status=success", 12.5, 1700000000}}},
-		"an array":        {`[{"metric":"a","value":1},{"metric":"b","value":-2e3,"tags":{}}]`, []Point{{"a", 1, now + .5}, {"b", -2000, now + .5}}},
+		"an array":        {`[{"metric":"a","value":1},{"metric":"b","value":-2e3,"tags":{}}]`, []Point{{"a", 1, now}, {"b", -2000, now}}},
 		"an empty array":  {`[]`, nil},
 		"RFC 3339":        {`{"metric":"a","value":0,"timestamp":"2023-11-14T23:13:20.25+01:00"}`, []Point{{"a", 0, 1700000000.25}}},
-		"arrival time":    {`{"metric":"a","value":0,"timestamp":-1}`, []Point{{"a", 0, now + .5}}},
+		"arrival time":    {`{"metric":"a","value":0,"timestamp":-1}`, []Point{{"a", 0, now}}},
 		"fractions":       {`{"metric":"a","value":0,"timestamp":1.5}`, []Point{{"a", 0, 1.5}}},
 		"order of tags":   {`{"metric":"a","value":0,"tags":{"z":"1","b":"2"},"timestamp":1}`, []Point{{"a;b=2;z=1", 0, 1}}},
 		"unknown members": {`{"metric":"a","value":0,"timestamp":1,"unit":"s"}`, []Point{{"a", 0, 1}}},

@@ -2,11 +2,16 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/coalesce-metrics/coalesce/config"
 )
 
 func TestCheck(t *testing.T) {
@@ -70,6 +75,10 @@ func TestCheck(t *testing.T) {
 				"DIR/c.toml:4:11: error: destination[0].address = \"tls://h:1\": TLS.CA: DIR/r.conf holds no certificate in PEM form\n",
 			bad: true,
 		},
+		"files of TLS that the daemon does not read": {
+			config: "rules = \"r.conf\"\n[http]\nlisten = \"\"\ntls_cert = \"none.pem\"\ntls_key = \"none.pem\"\n",
+			rules:  "a (60) = sum b\n",
+		},
 		"the flag wins over the key": {
 			config: "rules = \"none.conf\"\n", rules: "a (60) = sum b\n", args: []string{"--rules", "DIR/r.conf"},
 		},
@@ -98,6 +107,24 @@ func TestCheck(t *testing.T) {
 				t.Errorf("error %v, want one: %v", err, c.bad)
 			}
 		})
+	}
+}
+
+// A key that only the daemon's user may read does not fail the check of another one.
+func TestCheckUnreadableKey(t *testing.T) {
+	cfg, _ := config.Parse("c.toml", []byte("[http]\ntls_cert = \"a.pem\"\n"))
+	for name, c := range map[string]struct {
+		err  error
+		want string
+	}{
+		"not allowed": {fmt.Errorf("TLS: %w", &fs.PathError{Op: "open", Path: "a.pem", Err: syscall.EACCES}),
+			`c.toml:2:12: warning: http.tls_cert = "a.pem": TLS: open a.pem: permission denied; accepted: a file that the daemon's user may read`},
+		"not there": {&fs.PathError{Op: "open", Path: "a.pem", Err: syscall.ENOENT},
+			`c.toml:2:12: error: http.tls_cert = "a.pem": open a.pem: no such file or directory`},
+	} {
+		if got := tlsProblem(cfg, "http.tls_cert", c.err).String(); got != c.want {
+			t.Errorf("%s: %s\nwant %s", name, got, c.want)
+		}
 	}
 }
 

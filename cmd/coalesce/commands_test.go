@@ -56,6 +56,7 @@ func TestUnknown(t *testing.T) {
 		{"check more", `unknown command "more" for "coalesce check"`},
 		{"version more", `unknown command "more" for "coalesce version"`},
 		{"help frobnicate", `unknown command "frobnicate" for "coalesce"; see ` + "`coalesce --help`"},
+		{"completion frobnicate", `unknown command "frobnicate" for "coalesce completion"; see ` + "`coalesce completion --help`"},
 		{"help rules frobnicate", `unknown command "frobnicate" for "coalesce rules"`},
 		{"rules frobnicate", `unknown command "frobnicate" for "coalesce rules"; see ` + "`coalesce rules --help`"},
 		{"rules add x", "1 argument given; accepted: coalesce rules add PATTERN OUTPUT; see `coalesce rules add --help`"},

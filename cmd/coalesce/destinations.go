@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -73,6 +74,17 @@ func routerOf(cfg *config.Config, dests []upstream.Destination, routes []route.R
 	return r, nil
 }
 
+// tlsProblem returns what is wrong with a file of TLS. That it may not be read is a
+// warning: a key is often its daemon's alone.
+func tlsProblem(cfg *config.Config, key string, err error) config.Problem {
+	p := cfg.Problem(key, err.Error())
+	if errors.Is(err, fs.ErrPermission) {
+		p.Severity = config.Warning
+		p.Message += "; accepted: a file that the daemon's user may read"
+	}
+	return p
+}
+
 // tlsProblems returns what is wrong with the files of TLS.
 func tlsProblems(cfg *config.Config, dests []upstream.Destination) (problems config.Problems) {
 	server := func(key string, f certs.Files) {
@@ -80,16 +92,18 @@ func tlsProblems(cfg *config.Config, dests []upstream.Destination) (problems con
 			return
 		}
 		if _, err := certs.Load(f, func(error) {}); err != nil {
-			problems = append(problems, cfg.Problem(key, err.Error()))
+			problems = append(problems, tlsProblem(cfg, key, err))
 		}
 	}
-	server("http.tls_cert", certs.Files{CertFile: cfg.HTTP.TLSCert, KeyFile: cfg.HTTP.TLSKey, ClientCAFile: cfg.HTTP.TLSClientCA})
+	if cfg.HTTP.Listen != "" { // else nobody reads them
+		server("http.tls_cert", certs.Files{CertFile: cfg.HTTP.TLSCert, KeyFile: cfg.HTTP.TLSKey, ClientCAFile: cfg.HTTP.TLSClientCA})
+	}
 	for i, l := range cfg.Listeners {
 		server(fmt.Sprintf("listener[%d].tls_cert", i), certs.Files{CertFile: l.TLSCert, KeyFile: l.TLSKey, ClientCAFile: l.TLSClientCA})
 	}
 	for i, d := range dests {
 		if err := d.CheckTLS(); err != nil {
-			problems = append(problems, cfg.Problem(cfg.DestinationKey(i), err.Error()))
+			problems = append(problems, tlsProblem(cfg, cfg.DestinationKey(i), err))
 		}
 	}
 	return problems

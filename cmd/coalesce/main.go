@@ -40,6 +40,7 @@ func newRoot() *cobra.Command {
 	root.Flags().AddFlagSet(run.Flags())
 	root.AddCommand(run, newCheck(), newMatch(), newAggregate(), newImport(), newKey(), newNode(), newQuery(), newRules(), newVersion())
 	root.InitDefaultHelpCmd()
+	addCompletion(root)
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "help" {
 			cmd.Run, cmd.RunE = nil, help
@@ -49,6 +50,19 @@ func newRoot() *cobra.Command {
 	refuseMistakes(root)
 	return root
 }
+
+// addCompletion adds cobra's own command, which it else adds so late that nothing
+// makes it fail for a shell that there is not. It keeps the output that it finds.
+func addCompletion(root *cobra.Command) {
+	root.SetOut(output{root})
+	root.InitDefaultCompletionCmd()
+	root.SetOut(nil)
+}
+
+// output is what a command has as its output by the time of writing.
+type output struct{ cmd *cobra.Command }
+
+func (o output) Write(b []byte) (int, error) { return o.cmd.OutOrStdout().Write(b) }
 
 // help shows the help of a command, as cobra's own does, but fails for one that
 // there is not.

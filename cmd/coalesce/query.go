@@ -44,7 +44,7 @@ func newQuery() *cobra.Command {
 			"as a plot. TARGET is a name, a pattern or an expression of Graphite's functions;\n" +
 			"TIME is Graphite's as well: now, -1h, midnight, 09:30_20240131, Unix seconds.\n" +
 			"It exits with 1 if there is no series.",
-		Example: "  coalesce query 'aggregates.*.all.requests:sum' --from -1h --plot",
+		Example: "  coalesce query 'aggregates.prod.*.all.requests:sum' --from -1h --plot",
 		Args:    arguments(1, -1),
 	}
 	f := cmd.Flags()
