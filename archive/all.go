@@ -14,35 +14,47 @@ import (
 // [PartialError], as it is with Newest.
 func (a *Archive) Load(ctx context.Context, yield func(store.Series) error) error {
 	pending := a.pendingSeries()
-	known := make(map[string]bool, len(pending))
-	for _, s := range pending {
-		known[s.Name] = true
-		if err := yield(s); err != nil {
-			return err
-		}
-	}
 	err := a.learn(ctx)
 	var stopped error
 	if err == nil {
 		err = a.cfg.Store.Load(ctx, func(s store.Series) error {
-			if !known[s.Name] {
-				stopped = yield(s)
+			if p, ok := pending[s.Name]; ok { // as it will be stored
+				delete(pending, s.Name)
+				seen := max(s.Seen, p.Series.Seen)
+				period, had := store.Renewed(s.Period, s.Periods, &p)
+				s = p.Series
+				s.Period, s.Periods, s.Seen = period, had, seen
 			}
+			stopped = yield(s)
 			return stopped
 		})
 	}
 	if stopped != nil {
 		return stopped
 	}
+	for _, p := range pending {
+		if err := yield(p.Series); err != nil {
+			return err
+		}
+	}
 	return partial(ctx, err)
 }
 
-func (a *Archive) pendingSeries() []store.Series {
+// pendingSeries returns the series of what is pending, each with the cells at its own
+// period, without their data.
+func (a *Archive) pendingSeries() map[string]store.SeriesCells {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	out := make([]store.Series, 0, len(a.pending.entries))
-	for _, e := range a.pending.entries {
-		out = append(out, e.series)
+	out := make(map[string]store.SeriesCells, len(a.pending.entries))
+	for name, e := range a.pending.entries {
+		sc := store.SeriesCells{Series: e.series}
+		for i := range e.cells {
+			if c := &e.cells[i]; c.step == e.series.Period {
+				sc.Cells = append(sc.Cells, store.Cell{Step: c.step, Start: c.start})
+				break // the earliest, as they ascend
+			}
+		}
+		out[name] = sc
 	}
 	return out
 }

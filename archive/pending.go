@@ -91,12 +91,37 @@ func (p *pending) entry(s *store.Series) *entry {
 		p.bytes += e.size()
 		return e
 	}
-	e.series.Period, e.series.Input = s.Period, s.Input
+	if s.Period != e.series.Period || e.series.Periods != nil {
+		e.meetPeriod(s.Period, s.Seen)
+	}
+	e.series.Input = s.Input
 	e.series.Seen = max(e.series.Seen, s.Seen)
 	if !slices.Equal(e.series.Methods, s.Methods) {
 		e.series.Methods = slices.Clone(s.Methods)
 	}
 	return e
+}
+
+// meetPeriod notes that a cell of a period comes that begins at start. What is late may
+// have an earlier one than the series has.
+func (e *entry) meetPeriod(period, start int64) {
+	s := &e.series
+	if s.Periods != nil {
+		s.Period, s.Periods = s.Periods.Meet(s.Period, period, start)
+		return
+	}
+	first := min(start, s.Seen)
+	for i := range e.cells {
+		if c := &e.cells[i]; c.step == s.Period {
+			first = min(first, c.start)
+		}
+	}
+	if start < s.Seen { // the later one has come first
+		s.Period, s.Periods = s.Periods.Meet(period, s.Period, s.Seen)
+	} else {
+		s.Period, s.Periods = s.Periods.Meet(s.Period, period, start)
+	}
+	s.Periods = s.Periods.Since(first)
 }
 
 // maxFree bounds the entries kept for use again.

@@ -105,6 +105,9 @@ func (r *replay) record(s *segment, rec *record) {
 		return
 	}
 	rec.series.Seen = rec.start
+	if native := a.chain.index(rec.step) < 0 || rec.step < rec.series.Period; native && rec.kind == kindCell {
+		rec.series.Period = rec.step // it was journaled when the series had another
+	}
 	if rec.step == rec.series.Period && !slices.Contains(r.native, rec.step) {
 		r.native = append(r.native, rec.step)
 	}

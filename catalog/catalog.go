@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/coalesce-metrics/coalesce/cell"
+	"github.com/coalesce-metrics/coalesce/periods"
 )
 
 // MaxName is the most bytes in a name; a longer one is not taken.
@@ -39,7 +40,8 @@ type Catalog struct {
 	labels pool[label]
 	texts  table // of labels, by text
 	shapes []shapeOf
-	known  map[shape]uint32 // index in shapes
+	known  map[shape]uint32           // index in shapes
+	had    map[uint32]periods.History // of the rows whose period has changed
 
 	// Names without tags are leaves of a tree.
 	nodes pool[node]
@@ -85,7 +87,7 @@ func (r *row) tagged() (list uint32, ok bool) { return r.at &^ taggedRow, r.at&t
 func New(maxNames int) *Catalog {
 	c := &Catalog{
 		max: maxNames, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
-		known: map[shape]uint32{}, tags: map[string]*tag{}, loose: &tag{},
+		known: map[shape]uint32{}, had: map[uint32]periods.History{}, tags: map[string]*tag{}, loose: &tag{},
 	}
 	c.root = c.nodes.alloc()
 	return c
@@ -99,12 +101,27 @@ func (c *Catalog) Add(name string, e Entry, seen int64) bool {
 }
 
 // AddRange is Add for a name that was seen from first to last, in Unix seconds; first is 0 where it is not known since
-// when, last where it is not known until when. What is already known is only widened.
+// when, last where it is not known until when. What is already known is only widened. Another period than before is
+// the one in which cells come in from now on.
 func (c *Catalog) AddRange(name string, e Entry, first, last int64) bool {
-	span := packSpan(first, last)
+	return c.add(name, e, packSpan(first, last), news{kind: announced})
+}
+
+// AddCell is AddRange for a name of which a cell has come that begins at start. One of an earlier period does not set
+// the period back.
+func (c *Catalog) AddCell(name string, e Entry, start, last int64) bool {
+	return c.add(name, e, packSpan(0, last), news{kind: came, start: start})
+}
+
+// AddEarlier is AddRange for a name as it was before all that has been added, with the periods that it had.
+func (c *Catalog) AddEarlier(name string, e Entry, had periods.History, first, last int64) bool {
+	return c.add(name, e, packSpan(first, last), news{kind: earlier, had: had})
+}
+
+func (c *Catalog) add(name string, e Entry, span uint64, n news) bool {
 	c.mu.RLock()
 	id := c.find(name)
-	same := id != 0 && c.sameEntry(id, name, e)
+	same := id != 0 && c.sameEntry(id, name, e) && !c.changes(id, &e, &n)
 	if same {
 		c.rows.at(id).widen(span)
 	}
@@ -121,8 +138,12 @@ func (c *Catalog) AddRange(name string, e Entry, first, last int64) bool {
 		}
 		id = c.insert(name)
 		c.rows.at(id).span.Store(span)
+		c.setPeriods(id, n.had)
 	} else {
 		c.rows.at(id).widen(span)
+		had := c.had[id]
+		e.Period, had = n.change(c.shapes[c.rows.at(id).shape].period, had, e.Period)
+		c.setPeriods(id, had)
 	}
 	c.setEntry(id, name, e)
 	return true
@@ -152,6 +173,7 @@ func (c *Catalog) release(id uint32) {
 	r := c.rows.at(id)
 	r.at, r.shape, r.series, r.hash32, r.hash64 = 0, 0, 0, 0, 0
 	r.span.Store(0)
+	delete(c.had, id)
 	c.rows.free = append(c.rows.free, id)
 }
 

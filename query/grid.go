@@ -49,7 +49,7 @@ func ceil(t, step int64) int64 { return t - 1 - (t-1)%step + step }
 func (g *grid) points() int { return int((g.end - g.first) / g.step) }
 
 // point returns where a cell that starts then lies, or -1. One whose step is
-// another than the grid's, because cells are merged or the rule has changed,
+// another than the grid's, because cells are merged or the period has changed,
 // counts where it begins.
 func (g *grid) point(start int64) int {
 	if start < g.first || start >= g.until {

@@ -3,10 +3,8 @@ package query
 import (
 	"context"
 	"errors"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/coalesce-metrics/coalesce/aggregator"
 	"github.com/coalesce-metrics/coalesce/archive"
@@ -149,24 +147,25 @@ func (f *fetch) complete(b *archive.Bucket, stored []archive.Bucket) bool {
 	return i >= 0 || !f.incomplete
 }
 
-// plan is what is read at one step.
+// plan is what is read at the same steps.
 type plan struct {
-	grid grid
-	step int64 // of the stored cells
-	refs []ref
-	at   []int // where each belongs in the answer
+	grid  grid
+	steps []int64 // of the stored cells, none of which is made of another's
+	refs  []ref
+	at    []int // where each belongs in the answer
 }
 
 // plan chooses grids, and refuses what would be too much before it is read.
 func (f *fetch) plan(refs []ref, from, until int64) ([]*plan, error) {
 	var plans []*plan
-	byPeriod := map[int64]*plan{}
+	byPeriod := planned{}
 	for i, r := range refs {
-		p := byPeriod[r.entry.Period]
+		had := f.periods(&r, from, until+1)
+		p := byPeriod.find(had)
 		if p == nil {
-			g, step := f.grid(r.entry.Period, from, until)
-			p = &plan{grid: g, step: step}
-			byPeriod[r.entry.Period] = p
+			g, steps := f.grid(had, from, until)
+			p = &plan{grid: g, steps: steps}
+			byPeriod.add(had, p)
 			plans = append(plans, p)
 		}
 		p.refs = append(p.refs, r)
@@ -183,31 +182,6 @@ func (f *fetch) plan(refs []ref, from, until int64) ([]*plan, error) {
 		return nil, refuse("more than %d series; narrow the patterns", f.engine.cfg.MaxSeries)
 	}
 	return plans, nil
-}
-
-// grid returns the points of series that come in with a period, and the step of
-// the stored cells to make them of: the finest kept since from, or where points
-// are merged, the coarsest that gives the same.
-func (f *fetch) grid(period, from, until int64) (grid, int64) {
-	var tiers []archive.Tier
-	if f.engine.cfg.Archive != nil {
-		tiers = f.engine.cfg.Archive.Tiers(period)
-	}
-	covers := func(t archive.Tier) bool { return float64(from)+float64(t.Step) >= f.now-float64(t.Retention) }
-	step := period
-	for _, t := range tiers {
-		step = t.Step
-		if covers(t) {
-			break
-		}
-	}
-	g := newGrid(from, until, step, f.limit)
-	for _, t := range tiers {
-		if t.Step > step && g.step%t.Step == 0 && g.first%t.Step == 0 && covers(t) {
-			step = t.Step
-		}
-	}
-	return g, step
 }
 
 // stored returns the cells that the archive has, by series.
@@ -239,40 +213,6 @@ func (f *fetch) stored(p *plan) (map[string][]archive.Bucket, error) {
 	}
 	return stored, nil
 }
-
-// perReader is how many series are worth a reader of their own.
-const perReader = 16
-
-// readAll reads cells as Archive.Cells does, some series side by side: reading and
-// decoding take a processor.
-func (f *fetch) readAll(names []string, p *plan) ([][]archive.Bucket, error) {
-	readers := min(runtime.GOMAXPROCS(0), maxReaders, (len(names)+perReader-1)/perReader)
-	if readers <= 1 {
-		return f.engine.cfg.Archive.Cells(f.ctx, names, p.step, p.grid.first, p.grid.until)
-	}
-	share := (len(names) + readers - 1) / readers
-	all := make([][]archive.Bucket, len(names))
-	errs := make([]error, readers)
-	var reading sync.WaitGroup
-	for i := range readers {
-		from := min(i*share, len(names))
-		to := min(from+share, len(names))
-		reading.Go(func() {
-			cells, err := f.engine.cfg.Archive.Cells(f.ctx, names[from:to], p.step, p.grid.first, p.grid.until)
-			if copy(all[from:to], cells) < to-from && err == nil {
-				err = errFewer
-			}
-			errs[i] = err
-		})
-	}
-	reading.Wait()
-	return all, errors.Join(errs...)
-}
-
-// maxReaders bounds how many read for one request.
-const maxReaders = 4
-
-var errFewer = errors.New("query: BUG: the archive has answered for fewer series than it was asked")
 
 // overlay puts held buckets among stored ones; both ascend. A held bucket replaces
 // what is stored of it; one that is part of a longer cell already is left out.

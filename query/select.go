@@ -105,14 +105,14 @@ func (s *Selection) Close() { s.cancel() }
 const chunk = 1 << 18
 
 // Cells yields the series, in no order, each once, with the cells that start at or
-// after from and before until. These bounds are aligned outwards to the step of the
-// cells, which step chooses by the period in which those of a series come in; where
-// it is 0, the series is left out. The names and tags of the streams are not to be
+// after from and before until. These bounds are aligned outwards to the longest step
+// of the cells, which step chooses by the period in which they come in; where it is 0,
+// they are left out. The names and tags of the streams are not to be
 // changed. What is wrong with the request is an *[Error].
 func (s *Selection) Cells(step func(period int64) int64, from, until int64, yield func(Stream)) error {
 	f := &s.fetch
 	for _, p := range s.plans(step, from, until) {
-		expected := (p.grid.until-p.grid.first)/p.step + 1
+		expected := (p.grid.until-p.grid.first)/p.steps[0] + 1
 		some := int(max(1, chunk/expected))
 		for first := 0; first < len(p.refs); first += some {
 			part := *p
@@ -126,35 +126,34 @@ func (s *Selection) Cells(step func(period int64) int64, from, until int64, yiel
 				if f.points += len(cells); f.points > f.engine.cfg.MaxPoints {
 					return refuse("more than %d cells; ask for a shorter range, or for fewer series by their tags", f.engine.cfg.MaxPoints)
 				}
-				yield(Stream{Name: r.row, Tags: s.tags[p.at[first+i]], Step: p.step, Cells: slices.Clone(cells)})
+				yield(Stream{Name: r.row, Tags: s.tags[p.at[first+i]], Step: p.steps[len(p.steps)-1], Cells: slices.Clone(cells)})
 			}
 		}
 	}
 	return nil
 }
 
-// plans sorts the series by the step of their cells.
+// plans sorts the series by the steps of their cells.
 func (s *Selection) plans(step func(period int64) int64, from, until int64) []*plan {
-	byStep := map[int64]*plan{}
-	byPeriod := map[int64]int64{}
+	bySteps := map[int64][]*plan{} // by the first
+	byPeriods := planned{}
 	var plans []*plan
 	for i, r := range s.refs {
-		own, ok := byPeriod[r.entry.Period]
-		if !ok {
-			own = step(r.entry.Period)
-			byPeriod[r.entry.Period] = own
-		}
-		if own == 0 {
-			continue
-		}
-		p := byStep[own]
+		had := s.fetch.periods(&r, from, until)
+		p := byPeriods.find(had)
 		if p == nil {
-			p = &plan{step: own, grid: grid{first: from - mod(from, own), until: until - mod(until, own)}}
-			if p.grid.until < until {
-				p.grid.until += own // the bucket under way
+			p = &plan{steps: s.fetch.stepsOf(had, step)}
+			if len(p.steps) > 0 {
+				same := bySteps[p.steps[0]]
+				if k := slices.IndexFunc(same, func(x *plan) bool { return slices.Equal(x.steps, p.steps) }); k >= 0 {
+					p = same[k]
+				} else {
+					p.grid = aligned(slices.Max(p.steps), from, until)
+					bySteps[p.steps[0]] = append(same, p)
+					plans = append(plans, p)
+				}
 			}
-			byStep[own] = p
-			plans = append(plans, p)
+			byPeriods.add(had, p)
 		}
 		p.refs = append(p.refs, r)
 		p.at = append(p.at, i)
@@ -162,8 +161,25 @@ func (s *Selection) plans(step func(period int64) int64, from, until int64) []*p
 	return plans
 }
 
-// finest returns the step of the finest cells that are kept since from.
-func (s *Selection) finest(period, from, until int64) int64 {
-	_, own := s.fetch.grid(period, from, until)
-	return own
+// stepsOf returns the steps that are chosen for some periods, without those that are 0.
+func (f *fetch) stepsOf(had []int64, step func(period int64) int64) []int64 {
+	var some, steps []int64
+	for _, period := range had {
+		if own := step(period); own != 0 {
+			some, steps = append(some, period), append(steps, own)
+		}
+	}
+	return distinct(f.apart(some, steps))
 }
+
+// aligned returns a range aligned outwards to a step, with the bucket under way.
+func aligned(step, from, until int64) grid {
+	g := grid{first: from - mod(from, step), until: until - mod(until, step)}
+	if g.until < until {
+		g.until += step
+	}
+	return g
+}
+
+// finest returns the step of the finest cells that are kept since from.
+func (s *Selection) finest(period, from int64) int64 { return s.fetch.finest(period, from) }

@@ -22,7 +22,7 @@ type Stream struct {
 // Streams returns all series whose name, without its tags, is metric, by name,
 // with the cells that start at or after from and before until, and whether there
 // is such a series at all. from is aligned down to the step. A step of 0 is for
-// each series the finest that is kept since from; otherwise series whose cells do
+// each series the finest that is kept since from; otherwise cells of periods that do
 // not fit into the step are left out. What is wrong with the request is an *[Error].
 func (e *Engine) Streams(ctx context.Context, metric string, step, from, until int64) (streams []Stream, known bool, err error) {
 	s, err := e.Select(ctx, metric, Pick{})
@@ -33,7 +33,7 @@ func (e *Engine) Streams(ctx context.Context, metric string, step, from, until i
 	choose := func(period int64) int64 {
 		switch {
 		case step == 0:
-			return s.finest(period, from, until)
+			return s.finest(period, from)
 		case step%period != 0:
 			return 0
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/coalesce-metrics/coalesce/cell"
+	"github.com/coalesce-metrics/coalesce/periods"
 )
 
 // Sentinels that errors of a Store wrap.
@@ -35,6 +36,9 @@ type Series struct {
 	Input bool
 	// Seen is the start of the latest cell written, Unix seconds. See SeenLag.
 	Seen int64
+	// Periods are those that cells have come in with, where these are several. A batch
+	// need not have them, but where its own cells are of several; see Renewed.
+	Periods periods.History
 }
 
 // Cell is one bucket of one series in one tier.
@@ -70,7 +74,8 @@ type SeriesCells struct {
 type Store interface {
 	// Write puts all of a batch into the store, or nothing: cells replace those
 	// with the same series, step and start; series are made or brought up to
-	// date (Seen never goes back). Writing a batch again changes nothing. Step
+	// date (Seen never goes back, and Period is what Renewed says). Writing a batch
+	// again changes nothing. Step
 	// must be one of those the store was opened with or is made known by being
 	// written. When it returns nil the batch outlives the process and, where
 	// there is a disk, a power cut. See Check for what is refused.

@@ -136,7 +136,10 @@ func (c *cells) Keep(b *aggregator.Closed) {
 		return // the archive would never say that it is forgotten
 	}
 	// Known for as long as the next bucket may take to come.
-	c.add(b.Output, b.Methods, b.Period, b.Input, b.Start+3*b.Period)
+	seen := b.Start + 3*b.Period
+	c.each(b.Output, b.Methods, b.Period, b.Input, seen > 0, func(row string, e catalog.Entry) {
+		c.names.AddCell(row, e, b.Start, seen)
+	})
 }
 
 // Commit implements aggregator.Archive.
@@ -174,7 +177,9 @@ func (c *cells) Recall(keys []aggregator.Key, answer func([]aggregator.Recalled,
 }
 
 // announce makes the rows of an output known.
-func (c *cells) announce(o aggregator.Output) { c.add(o.Name, o.Methods, o.Period, o.Input, 0) }
+func (c *cells) announce(o aggregator.Output) {
+	c.each(o.Name, o.Methods, o.Period, o.Input, false, func(row string, e catalog.Entry) { c.names.AddRange(row, e, 0, 0) })
+}
 
 // departed forgets the rows of an output of which nothing is kept. Those that Keep
 // has been given are forgotten by the archive.
@@ -186,17 +191,18 @@ func (c *cells) departed(o aggregator.Output) {
 	}
 }
 
-func (c *cells) add(name string, methods []cell.Method, period int64, input bool, seen int64) {
+// each calls add with the rows of an output; seen says that cells of it are kept.
+func (c *cells) each(name string, methods []cell.Method, period int64, input, seen bool, add func(row string, e catalog.Entry)) {
 	if strings.IndexByte(name, 0) < 0 {
-		c.names.AddRange(name, catalog.Entry{Series: name, Method: methods[0], Period: period, Input: input}, 0, seen)
+		add(name, catalog.Entry{Series: name, Method: methods[0], Period: period, Input: input})
 		return
 	}
-	if seen > 0 { // it will be forgotten
+	if seen { // it will be forgotten
 		c.learnMethods(name, methods)
 	}
 	for _, m := range methods {
 		row := string(rules.AppendRow(nil, []byte(name), m))
-		c.names.AddRange(row, catalog.Entry{Series: name, Method: m, Period: period, Input: input}, 0, seen)
+		add(row, catalog.Entry{Series: name, Method: m, Period: period, Input: input})
 	}
 }
 
@@ -246,7 +252,7 @@ func (c *cells) load(ctx context.Context) {
 		err := c.arch.Load(ctx, func(s store.Series) error {
 			n++
 			if len(s.Methods) > 0 {
-				c.forgets.load(s.Name, func() { c.add(s.Name, s.Methods, s.Period, s.Input, s.Seen+3*s.Period) })
+				c.forgets.load(s.Name, func() { c.addStored(&s) })
 			}
 			return nil
 		})
@@ -269,6 +275,14 @@ func (c *cells) load(ctx context.Context) {
 		case <-time.After(loadRetry):
 		}
 	}
+}
+
+// addStored makes the rows of a series known that the archive has of earlier runs.
+func (c *cells) addStored(s *store.Series) {
+	seen := s.Seen + 3*s.Period
+	c.each(s.Name, s.Methods, s.Period, s.Input, seen > 0, func(row string, e catalog.Entry) {
+		c.names.AddEarlier(row, e, s.Periods, 0, seen)
+	})
 }
 
 // again yields the rows of the last periods before an unclean end, for receivers

@@ -36,10 +36,13 @@ func TestNamesComeAndGo(t *testing.T) {
 	want("departed, nothing kept")
 
 	c.announce(many)
-	c.add(many.Name, many.Methods, many.Period, false, 1000) // as Keep does
+	kept := func(o aggregator.Output, start int64) { // as Keep does
+		c.each(o.Name, o.Methods, o.Period, false, true, func(row string, e catalog.Entry) { c.names.AddCell(row, e, start, start) })
+	}
+	kept(many, 1000)
 	other := aggregator.Output{Name: many.Name, Methods: []cell.Method{cell.Sum, cell.Avg}, Period: 10}
 	c.announce(other)
-	c.add(other.Name, other.Methods, other.Period, false, 2000)
+	kept(other, 2000)
 	c.departed(many)
 	c.departed(other)
 	want("departed, but kept", "many.sum", "many.max", "many.avg")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coalesce-metrics/coalesce/catalog"
 	"github.com/coalesce-metrics/coalesce/cell"
+	"github.com/coalesce-metrics/coalesce/periods"
 	"github.com/coalesce-metrics/coalesce/rules"
 )
 
@@ -108,7 +109,7 @@ func (c *cells) forgetSeries(ctx context.Context, forget func(names []string), n
 	err := c.arch.Drop(ctx, names)
 	if err != nil { // what is left of them is to be found
 		for _, r := range removed {
-			c.names.AddRange(r.row, r.entry, r.first, r.last)
+			c.names.AddEarlier(r.row, r.entry, r.had, r.first, r.last)
 		}
 	}
 	return err
@@ -118,6 +119,7 @@ func (c *cells) forgetSeries(ctx context.Context, forget func(names []string), n
 type knownRow struct {
 	row         string
 	entry       catalog.Entry
+	had         periods.History
 	first, last int64
 }
 
@@ -129,7 +131,7 @@ func (c *cells) removeNames(names []string) (removed []knownRow) {
 			if !known || entry.Series != name {
 				continue // another series makes it
 			}
-			r := knownRow{row: row, entry: entry}
+			r := knownRow{row: row, entry: entry, had: c.names.Periods(row)}
 			r.first, r.last = c.names.Interval(row)
 			removed = append(removed, r)
 			c.names.Remove(row)

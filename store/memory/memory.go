@@ -119,7 +119,7 @@ func (s *Store) Write(ctx context.Context, w store.Write) error {
 	}
 	s.bytes += more
 	for i := range w.Series {
-		s.put(&w.Series[i].Series, sorted[i])
+		s.put(&w.Series[i], sorted[i])
 	}
 	maps.Copy(s.meta, w.Meta)
 	return nil
@@ -219,15 +219,16 @@ func (s *Store) slice(step, start int64) *slice {
 func byStart(sl *slice, start int64) int { return int(max(min(sl.start-start, 1), -1)) }
 
 // put writes one series with its cells.
-func (s *Store) put(sr *store.Series, cells []store.Cell) {
-	e := s.series[sr.Name]
+func (s *Store) put(w *store.SeriesCells, cells []store.Cell) {
+	e := s.series[w.Series.Name]
 	if e == nil {
-		e = &entry{*sr}
-		s.series[sr.Name] = e
+		e = &entry{w.Series}
+		s.series[w.Series.Name] = e
 	}
-	seen := max(e.series.Seen, sr.Seen)
-	e.series = *sr
-	e.series.Seen = seen
+	before := e.series
+	e.series = w.Series
+	e.series.Seen = max(before.Seen, w.Series.Seen)
+	e.series.Period, e.series.Periods = store.Renewed(before.Period, before.Periods, w)
 	for start, cells := range perSlice(cells) {
 		step := cells[0].Step
 		tier := s.tiers[step]

@@ -132,12 +132,27 @@ func (s *Store) prepare(ctx context.Context, q querier) error {
 				version, schemaVersion)
 		}
 		// Apart from the others, as a schema may be there that was made without it.
-		_, err := tx.Exec(ctx, "CREATE TABLE IF NOT EXISTS "+s.name("dropped")+" (id bigint PRIMARY KEY)")
-		return err
+		if _, err := tx.Exec(ctx, "CREATE TABLE IF NOT EXISTS "+s.name("dropped")+" (id bigint PRIMARY KEY)"); err != nil {
+			return err
+		}
+		return s.addPeriods(ctx, tx)
 	})
 	if err == nil {
 		s.prepared.Store(true)
 	}
+	return err
+}
+
+// addPeriods adds the column to a table that was made without it. It looks first, as the
+// statement would wait for all readers in any case.
+func (s *Store) addPeriods(ctx context.Context, tx pgx.Tx) error {
+	series := s.name("series")
+	var there bool
+	err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = $1::text::regclass AND attname = 'periods' AND NOT attisdropped)", series).Scan(&there)
+	if err != nil || there {
+		return err
+	}
+	_, err = tx.Exec(ctx, "ALTER TABLE "+series+" ADD COLUMN periods text NOT NULL DEFAULT ''")
 	return err
 }
 

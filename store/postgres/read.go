@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/coalesce-metrics/coalesce/periods"
 	"github.com/coalesce-metrics/coalesce/store"
 )
 
@@ -111,7 +112,7 @@ func (s *Store) Read(ctx context.Context, names []string, step, from, until int6
 
 // series yields up to limit series with an id above last, all if limit is 0.
 func (s *Store) series(ctx context.Context, tx pgx.Tx, last int64, limit int, yield func(id int64, sr store.Series) error) error {
-	query := "SELECT id, name, methods, period, input, seen FROM " + s.name("series") + " WHERE id > $1 ORDER BY id"
+	query := "SELECT id, name, methods, period, input, seen, periods FROM " + s.name("series") + " WHERE id > $1 ORDER BY id"
 	args := []any{last}
 	if limit > 0 {
 		query += " LIMIT $2"
@@ -128,13 +129,13 @@ func (s *Store) series(ctx context.Context, tx pgx.Tx, last int64, limit int, yi
 		}
 		var id int64
 		var name []byte
-		var methods string
+		var methods, had string
 		var seen time.Time
 		var sr store.Series
-		if err := rows.Scan(&id, &name, &methods, &sr.Period, &sr.Input, &seen); err != nil {
+		if err := rows.Scan(&id, &name, &methods, &sr.Period, &sr.Input, &seen, &had); err != nil {
 			return err
 		}
-		sr.Name, sr.Seen = string(name), seen.Unix()
+		sr.Name, sr.Seen, sr.Periods = string(name), seen.Unix(), periods.Parse(had)
 		if sr.Methods, err = store.ParseMethods(methods); err != nil {
 			return err
 		}

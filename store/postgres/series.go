@@ -54,14 +54,14 @@ func (s *Store) writeSeries(ctx context.Context, tx pgx.Tx, w *store.Write) ([]i
 			return nil, err
 		}
 	}
-	var fresh, changed []*store.Series
+	var fresh, changed []*store.SeriesCells
 	for i := range w.Series {
-		sr := &w.Series[i].Series
-		switch id := s.known.ids.Get(sr.Name); {
+		sc := &w.Series[i]
+		switch id := s.known.ids.Get(sc.Series.Name); {
 		case id == nil:
-			fresh = append(fresh, sr)
-		case id.Kind != s.known.ids.KindOf(sr) || id.Due(sr.Seen):
-			changed = append(changed, sr)
+			fresh = append(fresh, sc)
+		case id.Kind != s.known.ids.KindOf(sc) || id.Due(sc.Series.Seen):
+			changed = append(changed, sc)
 		}
 	}
 	for some := range slices.Chunk(fresh, atOnce) {
@@ -87,7 +87,7 @@ func (s *Store) lookUp(ctx context.Context, tx pgx.Tx, names []string) error {
 	for i, name := range names {
 		hashes[i] = hash(name)
 	}
-	rows, err := tx.Query(ctx, "SELECT name, id, methods, period, input, seen FROM "+s.name("series")+" WHERE sha256(name) = ANY($1)", hashes)
+	rows, err := tx.Query(ctx, "SELECT name, id, methods, period, input, seen, periods FROM "+s.name("series")+" WHERE sha256(name) = ANY($1)", hashes)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (s *Store) lookUp(ctx context.Context, tx pgx.Tx, names []string) error {
 	var id int64
 	var kind identity.Kind
 	var seen time.Time
-	_, err = pgx.ForEachRow(rows, []any{&name, &id, &kind.Methods, &kind.Period, &kind.Input, &seen}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&name, &id, &kind.Methods, &kind.Period, &kind.Input, &seen, &kind.Periods}, func() error {
 		s.known.ids.Put(string(name), &identity.Identity{ID: id, Seen: seen.Unix(), Kind: s.known.ids.Intern(kind)})
 		return nil
 	})
@@ -104,25 +104,27 @@ func (s *Store) lookUp(ctx context.Context, tx pgx.Tx, names []string) error {
 
 // columns are series as arrays, one for each column.
 type columns struct {
-	metrics, tags, methods []string
-	periods                []int64
-	inputs                 []bool
-	seen                   []time.Time
+	metrics, tags, methods, had []string
+	periods                     []int64
+	inputs                      []bool
+	seen                        []time.Time
 }
 
 func (c *columns) add(kind *identity.Kind, seen int64) {
 	c.methods = append(c.methods, kind.Methods)
 	c.periods = append(c.periods, kind.Period)
+	c.had = append(c.had, kind.Periods)
 	c.inputs = append(c.inputs, kind.Input)
 	c.seen = append(c.seen, time.Unix(seen, 0))
 }
 
 // insert makes rows for series that have none.
-func (s *Store) insert(ctx context.Context, tx pgx.Tx, fresh []*store.Series) error {
+func (s *Store) insert(ctx context.Context, tx pgx.Tx, fresh []*store.SeriesCells) error {
 	var c columns
 	var names [][]byte
-	byName := make(map[string]*store.Series, len(fresh))
-	for _, sr := range fresh {
+	byName := make(map[string]*identity.Identity, len(fresh))
+	for _, sc := range fresh {
+		sr := &sc.Series
 		metric, tags := readable(sr.Name)
 		text, err := json.Marshal(tags)
 		if err != nil {
@@ -130,8 +132,9 @@ func (s *Store) insert(ctx context.Context, tx pgx.Tx, fresh []*store.Series) er
 		}
 		names = append(names, []byte(sr.Name))
 		c.metrics, c.tags = append(c.metrics, metric), append(c.tags, string(text))
-		c.add(s.known.ids.KindOf(sr), sr.Seen)
-		byName[sr.Name] = sr
+		i := &identity.Identity{Seen: sr.Seen, Kind: s.known.ids.KindOf(sc)}
+		c.add(i.Kind, i.Seen)
+		byName[sr.Name] = i
 	}
 	rows, err := tx.Query(ctx, "INSERT INTO "+s.name("series")+` (name, metric, tags, methods, period, input, created, seen)
 		SELECT name, metric, tags::jsonb, methods, period, input, seen, seen FROM
@@ -144,26 +147,27 @@ func (s *Store) insert(ctx context.Context, tx pgx.Tx, fresh []*store.Series) er
 	var name []byte
 	var id int64
 	_, err = pgx.ForEachRow(rows, []any{&name, &id}, func() error {
-		sr := byName[string(name)]
-		s.known.ids.Put(sr.Name, &identity.Identity{ID: id, Seen: sr.Seen, Kind: s.known.ids.KindOf(sr)})
+		i := byName[string(name)]
+		i.ID = id
+		s.known.ids.Put(string(name), i)
 		return nil
 	})
 	return err
 }
 
 // update brings rows up to date.
-func (s *Store) update(ctx context.Context, tx pgx.Tx, changed []*store.Series) error {
+func (s *Store) update(ctx context.Context, tx pgx.Tx, changed []*store.SeriesCells) error {
 	var c columns
 	var ids []int64
-	for _, sr := range changed {
-		i := s.known.ids.Get(sr.Name)
-		i.Kind, i.Seen = s.known.ids.KindOf(sr), max(i.Seen, sr.Seen)
+	for _, sc := range changed {
+		i := s.known.ids.Get(sc.Series.Name)
+		i.Kind, i.Seen = s.known.ids.KindOf(sc), max(i.Seen, sc.Series.Seen)
 		ids = append(ids, i.ID)
 		c.add(i.Kind, i.Seen)
 	}
-	_, err := tx.Exec(ctx, "UPDATE "+s.name("series")+` s SET methods = u.methods, period = u.period, input = u.input, seen = u.seen
-		FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::boolean[], $5::timestamptz[])
-		AS u (id, methods, period, input, seen) WHERE s.id = u.id`,
-		ids, c.methods, c.periods, c.inputs, c.seen)
+	_, err := tx.Exec(ctx, "UPDATE "+s.name("series")+` s SET methods = u.methods, period = u.period, input = u.input, seen = u.seen, periods = u.periods
+		FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::boolean[], $5::timestamptz[], $6::text[])
+		AS u (id, methods, period, input, seen, periods) WHERE s.id = u.id`,
+		ids, c.methods, c.periods, c.inputs, c.seen, c.had)
 	return err
 }

@@ -253,3 +253,30 @@ func TestReadableName(t *testing.T) {
 		}
 	}
 }
+
+// A schema that was made before periods were remembered is used as it is.
+func TestSchemaWithoutPeriods(t *testing.T) {
+	url := pgtest.Shared(t).URL()
+	s := openAt(t, url, "without_periods")
+	if err := s.Write(t.Context(), cellOf("n", 60, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.pool.Exec(t.Context(), "ALTER TABLE "+s.name("series")+" DROP COLUMN periods"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s = openAt(t, url, "without_periods")
+		if err := s.Write(t.Context(), cellOf("n", 120, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if got := starts(t, s, "n"); len(got) != 2 {
+			t.Errorf("%v, want 60 and 120", got)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -367,3 +367,26 @@ func TestKilled(t *testing.T) {
 	}
 	write(t, s, cycle(300, last+600, 50))
 }
+
+// A file that was made before periods were remembered is used as it is.
+func TestFileWithoutPeriods(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store")
+	s := openAt(t, path, Options{})
+	write(t, s, cycle(3, 60, 10))
+	if err := s.w.script("ALTER TABLE series DROP COLUMN periods"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s = openAt(t, path, Options{})
+		write(t, s, cycle(3, 120, 10))
+		if got := count(t, s); got[60] != 3 || got[120] != 3 {
+			t.Errorf("%v cells by start, want 3 each", got)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -72,6 +72,12 @@ const schemaDropped = `
 CREATE TABLE IF NOT EXISTS dropped (id INTEGER PRIMARY KEY); -- series whose cells are to be removed
 `
 
+// schemaPeriods is apart for the same reason; a program that does not know the column
+// leaves it as it is.
+const schemaPeriods = `
+ALTER TABLE series ADD COLUMN periods TEXT NOT NULL DEFAULT ''; -- with their times, where it had several
+`
+
 // Store is a store.Store in a file. Its methods may be called concurrently, those
 // that write wait for one another.
 type Store struct {
@@ -195,11 +201,23 @@ func (s *Store) prepare() error {
 		return fmt.Errorf("its journal mode is %q, and wal cannot be had here: choose a file system that has shared memory, which those of networks have not", mode)
 	}
 	if !isNew {
-		return s.w.script(schemaDropped)
+		return s.amend()
 	}
 	return s.w.inTransaction(func() error {
-		return s.w.script(schema + schemaDropped + fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion))
+		return s.w.script(schema + schemaDropped + schemaPeriods + fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion))
 	})
+}
+
+// amend adds to a file what others before it had not.
+func (s *Store) amend() error {
+	if err := s.w.script(schemaDropped); err != nil {
+		return err
+	}
+	n, err := s.w.number("SELECT count(*) FROM pragma_table_info('series') WHERE name = 'periods'")
+	if err != nil || n > 0 {
+		return err
+	}
+	return s.w.script(schemaPeriods)
 }
 
 // Close implements store.Store. It puts the write-ahead log into the file.

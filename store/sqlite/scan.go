@@ -5,18 +5,20 @@ import (
 	"database/sql"
 	"math"
 
+	"github.com/coalesce-metrics/coalesce/periods"
 	"github.com/coalesce-metrics/coalesce/store"
 )
 
-const seriesQuery = "SELECT id, name, methods, period, input, seen FROM series ORDER BY id"
+const seriesQuery = "SELECT id, name, methods, period, input, seen, periods FROM series ORDER BY id"
 
 // scanSeries reads a row of seriesQuery.
 func scanSeries(rows *sql.Rows) (id int64, s *store.Series, err error) {
 	s = &store.Series{}
-	var methods string
-	if err := rows.Scan(&id, &s.Name, &methods, &s.Period, &s.Input, &s.Seen); err != nil {
+	var methods, had string
+	if err := rows.Scan(&id, &s.Name, &methods, &s.Period, &s.Input, &s.Seen, &had); err != nil {
 		return 0, nil, err
 	}
+	s.Periods = periods.Parse(had)
 	s.Methods, err = store.ParseMethods(methods)
 	return id, s, err
 }

@@ -24,12 +24,12 @@ func (s *Store) lookUp(w *store.Write, next func() error) error {
 		for len(names) < lookUpAtOnce {
 			names = append(names, "") // is nobody's name
 		}
-		query := "SELECT name, id, methods, period, input, seen FROM series WHERE name IN (?" + strings.Repeat(",?", lookUpAtOnce-1) + ")"
+		query := "SELECT name, id, methods, period, input, seen, periods FROM series WHERE name IN (?" + strings.Repeat(",?", lookUpAtOnce-1) + ")"
 		err := s.w.query("", query, names, func(rows *sql.Rows) error {
 			var name string
 			var kind identity.Kind
 			i := &identity.Identity{}
-			if err := rows.Scan(&name, &i.ID, &kind.Methods, &kind.Period, &kind.Input, &i.Seen); err != nil {
+			if err := rows.Scan(&name, &i.ID, &kind.Methods, &kind.Period, &kind.Input, &i.Seen, &kind.Periods); err != nil {
 				return err
 			}
 			i.Kind = s.known.ids.Intern(kind)
@@ -66,7 +66,7 @@ func (s *Store) writeSeries(w *store.Write, next func() error) (ids []int64, mad
 	var fresh []*store.Series
 	for n := range w.Series {
 		sr := &w.Series[n].Series
-		kind := s.known.ids.KindOf(sr)
+		kind := s.known.ids.KindOf(&w.Series[n])
 		i := s.known.ids.Get(sr.Name)
 		switch {
 		case i == nil:
@@ -79,17 +79,17 @@ func (s *Store) writeSeries(w *store.Write, next func() error) (ids []int64, mad
 				return nil, 0, err
 			}
 			i.Kind, i.Seen = kind, max(i.Seen, sr.Seen)
-			err := s.w.exec("", "UPDATE series SET methods = ?, period = ?, input = ?, seen = ? WHERE id = ?",
-				kind.Methods, kind.Period, kind.Input, i.Seen, i.ID)
+			err := s.w.exec("", "UPDATE series SET methods = ?, period = ?, input = ?, seen = ?, periods = ? WHERE id = ?",
+				kind.Methods, kind.Period, kind.Input, i.Seen, kind.Periods, i.ID)
 			if err != nil {
 				return nil, 0, err
 			}
 		}
 		ids[n] = i.ID
 	}
-	err = s.w.insert("series", 7, len(fresh), func(args []any, n int) []any {
+	err = s.w.insert("series", 8, len(fresh), func(args []any, n int) []any {
 		i := s.known.ids.Get(fresh[n].Name)
-		return append(args, i.ID, fresh[n].Name, i.Kind.Methods, i.Kind.Period, i.Kind.Input, i.Seen, i.Seen)
+		return append(args, i.ID, fresh[n].Name, i.Kind.Methods, i.Kind.Period, i.Kind.Input, i.Seen, i.Seen, i.Kind.Periods)
 	}, next)
 	return ids, int64(len(fresh)), err
 }

@@ -9,8 +9,8 @@ import (
 )
 
 func testExpireSlices(t *testing.T, s store.Store) {
+	m := newModel()
 	for _, step := range []int64{7, 60, 900} {
-		m := newModel()
 		length := store.SliceLength(step)
 		var starts []int64
 		for at := -2 * length; at < 4*length; at += length / 5 {

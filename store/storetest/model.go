@@ -66,6 +66,7 @@ func (m *model) write(t tester, s store.Store, w store.Write) {
 	for _, sc := range w.Series {
 		n := sc.Series.Name
 		if old, ok := m.series[n]; ok {
+			sc.Series.Period, sc.Series.Periods = store.Renewed(old.Period, old.Periods, &sc)
 			sc.Series.Seen = max(sc.Series.Seen, old.Seen)
 		} else {
 			m.cells[n] = map[key]string{}
@@ -133,7 +134,7 @@ func (m *model) compare(t tester, s store.Store, steps ...int64) {
 // same compares a series with what was written.
 func (m *model) same(got *store.Series) error {
 	want := m.series[got.Name]
-	if !slices.Equal(got.Methods, want.Methods) || got.Period != want.Period || got.Input != want.Input ||
+	if !slices.Equal(got.Methods, want.Methods) || got.Period != want.Period || !slices.Equal(got.Periods, want.Periods) || got.Input != want.Input ||
 		got.Seen > want.Seen || got.Seen <= want.Seen-store.SeenLag {
 		return fmt.Errorf("series %+v, expected %+v", *got, want)
 	}

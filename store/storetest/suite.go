@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/coalesce-metrics/coalesce/cell"
+	"github.com/coalesce-metrics/coalesce/periods"
 	"github.com/coalesce-metrics/coalesce/store"
 )
 
@@ -33,6 +34,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		{"names", testNames},
 		{"data", testData},
 		{"series are brought up to date", testSeries},
+		{"periods", testPeriods},
 		{"meta", testMeta},
 		{"many series", testMany},
 		{"many starts", testStarts},
@@ -311,6 +313,49 @@ func testSeries(t *testing.T, s store.Store) {
 		m.write(t, s, store.Write{Series: []store.SeriesCells{{Series: sr}}})
 		m.compare(t, s, 60)
 	}
+}
+
+// A series remembers the periods of its cells; late ones do not set it back.
+func testPeriods(t *testing.T, s store.Store) {
+	of := func(period int64, starts ...int64) store.Write { return one("n", period, starts...) }
+	both := of(20, 360, 380)
+	both.Series[0].Series.Periods = periods.History{{Period: 30, From: 180, Until: 360}, {Period: 20, From: 360, Until: periods.Never}}
+	for _, c := range []struct {
+		what   string
+		write  store.Write
+		period int64
+		want   string
+	}{
+		{"new", of(10, 60, 70), 10, ""},
+		{"more", of(10, 80), 10, ""},
+		{"another period", of(30, 120, 150), 30, "10:-9223372036854775808:120,30:120:9223372036854775807"},
+		{"a late cell", of(10, 110), 30, "10:-9223372036854775808:120,30:120:9223372036854775807"},
+		{"what follows", of(30, 180), 30, "10:-9223372036854775808:120,30:120:9223372036854775807"},
+		{"cells of two", both, 20, "10:-9223372036854775808:120,30:120:360,20:360:9223372036854775807"},
+		{"back", of(10, 400), 10, "10:-9223372036854775808:120,30:120:360,20:360:400,10:400:9223372036854775807"},
+	} {
+		if err := s.Write(t.Context(), c.write); err != nil {
+			t.Fatal(c.what, err)
+		}
+		check := func(sr *store.Series) {
+			if got := sr.Periods.String(); sr.Period != c.period || got != c.want {
+				t.Errorf("%s: period %d with %q, want %d with %q", c.what, sr.Period, got, c.period, c.want)
+			}
+		}
+		err := s.Load(t.Context(), func(sr store.Series) error { check(&sr); return nil })
+		if err == nil {
+			err = s.Scan(t.Context(), 10, 0, 1000, func(sr *store.Series, _ store.Cell) error { check(sr); return nil })
+		}
+		if err != nil {
+			t.Fatal(c.what, err)
+		}
+	}
+	if err := s.Drop(t.Context(), []string{"n"}); err != nil {
+		t.Fatal(err)
+	}
+	m := newModel()
+	m.write(t, s, of(60, 0)) // begins anew
+	m.compare(t, s, 60)
 }
 
 func testMeta(t *testing.T, s store.Store) {

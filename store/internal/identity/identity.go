@@ -1,14 +1,18 @@
 // Package identity remembers which rows names have in a table of series.
 package identity
 
-import "github.com/coalesce-metrics/coalesce/store"
+import (
+	"github.com/coalesce-metrics/coalesce/periods"
+	"github.com/coalesce-metrics/coalesce/store"
+)
 
 // Kind is what many series have in common. There is one of each in a Table, so that
-// pointers compare.
+// pointers compare; but those with Periods belong to one Identity, and go with it.
 type Kind struct {
 	Methods string // as store.AppendMethods writes them
 	Period  int64
 	Input   bool
+	Periods string // as periods.History writes them
 }
 
 // Identity is a row.
@@ -49,6 +53,9 @@ func (t *Table) Forget(name string) { delete(t.rows, name) }
 
 // Intern returns the one Kind that equals k.
 func (t *Table) Intern(k Kind) *Kind {
+	if k.Periods != "" {
+		return &k
+	}
 	found := t.kinds[k]
 	if found == nil {
 		found = &k
@@ -57,11 +64,24 @@ func (t *Table) Intern(k Kind) *Kind {
 	return found
 }
 
-// KindOf returns the Kind of a series.
-func (t *Table) KindOf(s *store.Series) *Kind {
+// KindOf returns the Kind of a series when w is written.
+func (t *Table) KindOf(w *store.SeriesCells) *Kind {
+	s := &w.Series
 	t.scratch = store.AppendMethods(t.scratch[:0], s.Methods)
-	if found := t.kinds[Kind{string(t.scratch), s.Period, s.Input}]; found != nil {
+	period, had := s.Period, s.Periods
+	i := t.rows[s.Name]
+	if i != nil && (i.Kind.Periods != "" || had != nil || i.Kind.Period != period) {
+		period, had = store.Renewed(i.Kind.Period, periods.Parse(i.Kind.Periods), w)
+	}
+	if had != nil {
+		k := Kind{string(t.scratch), period, s.Input, had.String()}
+		if i != nil && *i.Kind == k {
+			return i.Kind
+		}
+		return &k
+	}
+	if found := t.kinds[Kind{string(t.scratch), period, s.Input, ""}]; found != nil {
 		return found
 	}
-	return t.Intern(Kind{string(t.scratch), s.Period, s.Input})
+	return t.Intern(Kind{string(t.scratch), period, s.Input, ""})
 }

@@ -13,7 +13,8 @@ func TestKinds(t *testing.T) {
 	table := NewTable()
 	a := store.Series{Name: "a", Methods: []cell.Method{cell.Sum, cell.Max}, Period: 60}
 	b := store.Series{Name: "b", Methods: []cell.Method{cell.Sum, cell.Max}, Period: 60}
-	if table.KindOf(&a) != table.KindOf(&b) || table.Intern(Kind{"sum,max", 60, false}) != table.KindOf(&a) {
+	kindOf := func(s store.Series) *Kind { return table.KindOf(&store.SeriesCells{Series: s}) }
+	if kindOf(a) != kindOf(b) || table.Intern(Kind{"sum,max", 60, false, ""}) != kindOf(a) {
 		t.Error("series of one kind have two")
 	}
 	for name, c := range map[string]store.Series{
@@ -21,9 +22,18 @@ func TestKinds(t *testing.T) {
 		"period":  {Methods: a.Methods, Period: 10},
 		"input":   {Methods: a.Methods, Period: 60, Input: true},
 	} {
-		if table.KindOf(&c) == table.KindOf(&a) {
+		if kindOf(c) == kindOf(a) {
 			t.Errorf("other %s, and the same kind", name)
 		}
+	}
+	// Those that have had several are not kept by the table.
+	b.Name = "c"
+	table.Put("c", &Identity{ID: 8, Kind: kindOf(b)})
+	b.Period, b.Seen = 10, 600
+	changed := kindOf(b)
+	table.Put("c", &Identity{ID: 8, Kind: changed})
+	if n := len(table.kinds); changed.Period != 10 || changed.Periods == "" || kindOf(b) != changed || n != 4 {
+		t.Errorf("%+v, then %+v, with %d kinds; want the same, with 4", changed, kindOf(b), n)
 	}
 	table.Put("a", &Identity{ID: 7})
 	if i := table.Get("a"); i == nil || i.ID != 7 {
